@@ -1,0 +1,62 @@
+"""Named tensors in model order: what every reader of weights yields and every measurement consumes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+Kind = Literal["matrix", "norm", "bias", "embedding", "other"]
+
+
+@dataclass(frozen=True)
+class NamedTensor:
+    """One parameter tensor of a model.
+
+    ``values`` is an array of any shape in float64, float32, float16 or ``ml_dtypes.bfloat16``. It may share memory
+    with the model it came from and may be overwritten when the next tensor is read: copy it to keep it.
+    """
+
+    name: str
+    values: np.ndarray
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class SkippedTensor:
+    """A tensor that is not part of the parameter stream, and why (buffer, frozen, empty, integer)."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    kind: Kind
+    reason: str
+
+
+class WeightSource(Protocol):
+    """Anything that yields a model's tensors, one at a time, always in the same order."""
+
+    @property
+    def label(self) -> str:
+        """What is being read, for messages: a file, or a model with its state."""
+        ...
+
+    def tensors(self) -> Iterator[NamedTensor | SkippedTensor]:
+        """Yield every tensor in model order; may be called more than once."""
+        ...
+
+
+def kind_of_name(name: str, ndim: int) -> Kind:
+    """Guess a tensor's kind from its name and number of axes, where no module tells it (weights read from files)."""
+    path = name.lower()
+    leaf = path.rsplit(".", 1)[-1]
+    parents = path.split(".")[:-1]
+    if "embed" in path and leaf not in ("bias",) and "norm" not in path and "proj" not in path:
+        return "embedding"
+    if leaf.endswith("bias"):
+        return "bias"
+    if any("norm" in part or part.startswith(("bn", "ln")) for part in parents):
+        return "norm"
+    if ndim >= 2:
+        return "matrix"
+    return "norm" if leaf == "weight" else "other"
