@@ -1,0 +1,1 @@
+"""Numbers to bits to block counts."""

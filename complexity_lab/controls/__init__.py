@@ -1,0 +1,1 @@
+"""Null models: what the same bits would score without structure."""

@@ -1,0 +1,1 @@
+"""Block counts or bytes to one number with a unit."""

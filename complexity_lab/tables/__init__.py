@@ -1,0 +1,1 @@
+"""Rows on disk, and the only place that knows column names."""

@@ -56,7 +56,8 @@ HISTOGRAMS: tuple[Column, ...] = (
     ("scored", pa.int64(), "weights in complete blocks"),
     ("dropped", pa.int64(), "weights outside"),
     ("ones", pa.int64(), "scored weights above zero"),
-    ("counts", pa.list_(pa.int64()), "occurrences per block code; bit i of the code is the i-th value, row-major"),
+    ("codes", pa.list_(pa.int32()), "blocks that occur; bit i of a code is the i-th value of the block, row-major"),
+    ("counts", pa.list_(pa.int64()), "occurrences of each code"),
 )
 
 

@@ -1,0 +1,1 @@
+"""Named tensors in model order, from modules and from files."""

@@ -1,0 +1,68 @@
+"""Numbers to bits: 1 exactly if the number is above zero (0, -0 and negatives give 0).
+
+NaN and infinities have no bit and are errors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from complexity_lab.arrays import as_numpy
+from complexity_lab.errors import InputError, WeightsError
+
+_INFINITY_BITS = {"float64": 0x7FF0 << 48, "float32": 0x7F800000, "float16": 0x7C00, "bfloat16": 0x7F80}
+
+
+@dataclass(frozen=True)
+class Signed:
+    """Values whose sign tells the bit: positive integers are ones.
+
+    ``values`` keeps the shape of the weights and shares their memory where it can; ``limit`` is the smallest absolute
+    bit pattern that is not a number to score.
+    """
+
+    values: np.ndarray
+    limit: np.signedinteger[Any]
+
+
+def signed(values: Any) -> Signed:
+    """View floats, or ready 0/1 integers, as signed integers of the same signs, C-contiguous.
+
+    Raises:
+        InputError: another dtype, or integers that are not all 0 or 1.
+    """
+    array = as_numpy(values)
+    if array.dtype == np.bool_:
+        return Signed(np.ascontiguousarray(array).view(np.int8), np.int8(2))
+    if np.issubdtype(array.dtype, np.integer):
+        if array.size and (int(array.min()) < 0 or int(array.max()) > 1):
+            raise InputError(f"integers from {array.min()} to {array.max()}, wanted 0/1 bits or floating-point weights")
+        return Signed(np.ascontiguousarray(array, dtype=np.int8), np.int8(2))
+    if array.dtype.name not in _INFINITY_BITS:
+        raise InputError(f"dtype {array.dtype}, wanted float64, float32, float16, bfloat16, or 0/1 integers")
+    native = np.require(array.astype(array.dtype.newbyteorder("="), copy=False), requirements=["C", "A"])
+    integer = np.dtype(f"int{8 * native.itemsize}")
+    return Signed(native.view(integer), integer.type(_INFINITY_BITS[array.dtype.name]))
+
+
+def binarize(values: Any) -> np.ndarray:
+    """Return the bits of an array, uint8 0/1 of the same shape.
+
+    Raises:
+        InputError: wrong dtype.
+        WeightsError: NaN or infinite values.
+    """
+    view = signed(values)
+    refuse_bad(view.values, view.limit)
+    return (view.values > 0).astype(np.uint8)
+
+
+def refuse_bad(values: np.ndarray, limit: np.signedinteger[Any]) -> None:
+    """Raise ``WeightsError`` with their number if any value is NaN or infinite."""
+    top = values.dtype.type(np.iinfo(values.dtype).max)
+    bad = int(np.count_nonzero((values & top) >= limit))
+    if bad:
+        raise WeightsError(f"{bad} of {values.size} weights are NaN or infinite; they have no bit")

@@ -1,0 +1,145 @@
+"""Weights to block counts, in one pass: whole arrays at once, or tensors streamed one after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from complexity_lab.binary.binarize import Signed, binarize, refuse_bad, signed
+from complexity_lab.binary.block_counts import BlockCounts, Shape
+from complexity_lab.binary.codes import Boundary, count_bits
+from complexity_lab.binary.kernels import add_squares, add_strings
+
+STRING: Shape = (12,)
+SQUARE: Shape = (4, 4)
+
+
+def block_counts(
+    weights: Any, shape: Shape = STRING, *, boundary: Boundary = "ignore", threads: int = 1
+) -> BlockCounts:
+    """Count the blocks of binarized weights (bit = 1 where ``w > 0``) or of ready 0/1 values.
+
+    Args:
+        weights: numpy array or torch tensor of any shape; float64, float32, float16, bfloat16, or 0/1 integers.
+            For 1-D blocks it is flattened row-major; for 2-D blocks axes after the first are flattened.
+        shape: ``(n,)`` with n up to 12 or ``(n, n)`` with n up to 4 have CTM values; the fused kernels serve
+            ``(12,)`` and ``(4, 4)``.
+        boundary: what happens to incomplete blocks; see ``codes``.
+        threads: threads for one large array.
+
+    Raises:
+        InputError: wrong dtype or block shape.
+        WeightsError: NaN or infinite weights.
+
+    >>> block_counts([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0]).blocks
+    1
+    """
+    view = signed(weights)
+    view = Signed(view.values.reshape(-1) if len(shape) == 1 else as_matrix(view.values), view.limit)
+    if boundary != "ignore" or shape not in (STRING, SQUARE):
+        refuse_bad(view.values, view.limit)
+        return count_bits((view.values > 0).view(np.uint8), shape, boundary)
+    counter = TensorCounter(shape, threads)
+    return counter.count(view)
+
+
+def as_matrix(values: np.ndarray) -> np.ndarray:
+    """Flatten axes after the first: ``[out, in, kh, kw]`` becomes ``[out, in * kh * kw]``; 1-D becomes one row."""
+    if values.ndim < 2:
+        return values.reshape(1, -1)
+    return values.reshape(values.shape[0], int(np.prod(values.shape[1:])))
+
+
+class TensorCounter:
+    """Counts one array after another into the same scratch memory; fresh pages would cost more than the counting."""
+
+    def __init__(self, shape: Shape, threads: int = 1) -> None:
+        self.shape = shape
+        self.threads = threads
+        self._scratch = np.zeros((2, 4096) if shape == STRING else 65536, dtype=np.uint32)
+
+    def count(self, view: Signed) -> BlockCounts:
+        """Return the counts of one array, 1-D for strings and 2-D for squares.
+
+        Raises:
+            WeightsError: NaN or infinite values anywhere in the array.
+        """
+        values = view.values
+        if self.shape == STRING:
+            bad = add_strings(view, self._scratch, self.threads)
+            _refuse_bad_rest(values[values.size - values.size % 12 :], view.limit)
+        else:
+            bad = add_squares(view, self._scratch, self.threads)
+            rows, columns = values.shape
+            _refuse_bad_rest(values[rows - rows % 4 :], view.limit)
+            _refuse_bad_rest(values[:, columns - columns % 4 :], view.limit)
+        found = self._drain(values.size)
+        if bad:
+            refuse_bad(values, view.limit)
+        return found
+
+    def _drain(self, size: int) -> BlockCounts:
+        dense = self._scratch
+        if dense.ndim == 2:
+            dense[0] += dense[1]
+            dense[1] = 0
+            dense = dense[0]
+        codes = np.flatnonzero(dense)
+        counts = dense[codes].astype(np.int64)
+        dense[codes] = 0
+        scored = int(counts.sum()) * int(np.prod(self.shape))
+        return BlockCounts(self.shape, codes, counts, scored=scored, dropped=size - scored)
+
+
+def _refuse_bad_rest(values: np.ndarray, limit: Any) -> None:
+    if values.size:
+        refuse_bad(values, limit)
+
+
+class StreamCounter:
+    """Counts blocks of 12 over many tensors as if they were one string.
+
+    Blocks straddle tensors: at most 11 bits are carried from one to the next (a block of the stream may hold values of
+    several small tensors). Bits left at the end are dropped.
+    """
+
+    def __init__(self, threads: int = 1) -> None:
+        self._counter = TensorCounter(STRING, threads)
+        self._histogram = np.zeros(4096, dtype=np.int64)
+        self._carry = np.zeros(0, dtype=np.uint8)
+
+    def add(self, weights: Any) -> None:
+        """Append a tensor, flattened row-major.
+
+        Raises:
+            InputError: wrong dtype.
+            WeightsError: NaN or infinite weights; nothing of the tensor is then counted.
+        """
+        view = signed(weights)
+        flat = view.values.reshape(-1)
+        missing = -self._carry.size % 12
+        head, body = flat[:missing], flat[missing:]
+        counts = self._counter.count(Signed(body, view.limit))
+        head_bits = binarize_signed(head, view.limit)
+        self._histogram[counts.codes] += counts.counts
+        start = np.concatenate([self._carry, head_bits])
+        rest = (body[body.size - body.size % 12 :] > 0).view(np.uint8)
+        if start.size == 12:
+            self._histogram[int(start @ (1 << np.arange(12)))] += 1
+            self._carry = rest
+        else:
+            self._carry = np.concatenate([start, rest])
+
+    def result(self) -> BlockCounts:
+        """Return the counts of everything added so far."""
+        return BlockCounts.from_histogram(STRING, self._histogram, dropped=self._carry.size)
+
+
+def binarize_signed(values: np.ndarray, limit: Any) -> np.ndarray:
+    """Return the bits of a signed view, uint8, after refusing what is not finite."""
+    _refuse_bad_rest(values, limit)
+    return (values > 0).view(np.uint8)
+
+
+__all__ = ["SQUARE", "STRING", "BlockCounts", "StreamCounter", "TensorCounter", "binarize", "block_counts"]

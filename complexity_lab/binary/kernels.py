@@ -1,0 +1,114 @@
+"""When and how the compiled kernels are used: loading, threads, scratch memory.
+
+numba's import and first compile cost about two seconds in a fresh environment and 0.4 s from its disk cache, so small
+inputs are counted in numpy until a process has seen enough values to earn it. numba's disk cache is not safe with
+several writers, so a kernel is loaded or compiled under a file lock.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from complexity_lab.binary import codes
+from complexity_lab.binary.binarize import Signed
+
+WORTH_COMPILING = 4_000_000  # values; numpy counts them in about 0.1 s
+Kernel = Callable[[np.ndarray, Any, np.ndarray], bool]
+
+
+class _Kernels:
+    """The compiled kernels of this process, per integer type of the values."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self.lock = threading.Lock()
+        self.loaded: dict[tuple[str, str], Kernel] = {}
+
+    def get(self, name: str, dtype: np.dtype[Any], size: int) -> Kernel | None:
+        """Return a kernel, or None while the process has not counted enough values to be worth its start-up."""
+        with self.lock:
+            self.seen += size
+            if self.seen < WORTH_COMPILING:
+                return None
+            if (name, dtype.name) not in self.loaded:
+                self.loaded[name, dtype.name] = _load(name, dtype)
+            return self.loaded[name, dtype.name]
+
+    def warm(self) -> None:
+        """Use the compiled kernels from now on, whatever the size."""
+        self.seen = WORTH_COMPILING
+
+
+KERNELS = _Kernels()
+
+
+def _load(name: str, dtype: np.dtype[Any]) -> Kernel:
+    """Load a kernel from numba's cache, or compile it, for read-only values of one integer type."""
+    from filelock import FileLock
+
+    lock = Path(tempfile.gettempdir()) / f"complexity_lab_numba_{os.getuid() if hasattr(os, 'getuid') else 0}.lock"
+    with FileLock(lock):
+        from numba import from_dtype, types
+
+        from complexity_lab.binary import _kernels
+
+        kernel = getattr(_kernels, name)
+        axes = {"count_strings": (1, 2), "count_squares": (2, 1)}[name]
+        element = from_dtype(dtype)
+        values = types.Array(element, axes[0], "C", readonly=True)
+        kernel.disable_compile(False)
+        kernel.compile((values, element, types.Array(types.uint32, axes[1], "C")))
+        kernel.disable_compile(True)  # writable values are then passed as read-only, not compiled for anew
+    return kernel  # type: ignore[no-any-return]
+
+
+def add_strings(view: Signed, histogram: np.ndarray, threads: int = 1) -> bool:
+    """Add blocks of 12 of a 1-D view to a histogram (2 x 4096, uint32); return whether a value was bad.
+
+    Values beyond the last complete block are neither counted nor checked.
+    """
+    kernel = KERNELS.get("count_strings", view.values.dtype, view.values.size)
+    if kernel is None:
+        return _add_in_numpy(view, (12,), histogram[0])
+    if threads == 1 or view.values.size < WORTH_COMPILING:
+        return kernel(view.values, view.limit, histogram)
+    step = -(-view.values.size // (threads * 48)) * 48
+    pieces = [view.values[start : start + step] for start in range(0, view.values.size, step)]
+    return _side_by_side(kernel, pieces, view.limit, histogram)
+
+
+def add_squares(view: Signed, histogram: np.ndarray, threads: int = 1) -> bool:
+    """Add 4x4 blocks of a 2-D view to a histogram (65536, uint32); return whether a value in a block was bad."""
+    kernel = KERNELS.get("count_squares", view.values.dtype, view.values.size)
+    if kernel is None:
+        return _add_in_numpy(view, (4, 4), histogram)
+    if threads == 1 or view.values.size < WORTH_COMPILING:
+        return kernel(view.values, view.limit, histogram)
+    step = -(-view.values.shape[0] // (threads * 4)) * 4
+    pieces = [view.values[start : start + step] for start in range(0, view.values.shape[0], step)]
+    return _side_by_side(kernel, pieces, view.limit, histogram)
+
+
+def _side_by_side(kernel: Kernel, pieces: list[np.ndarray], limit: Any, histogram: np.ndarray) -> bool:
+    """Count pieces in threads (the kernels release the GIL), each into its own histogram."""
+    own = [np.zeros_like(histogram) for _ in pieces]
+    with ThreadPoolExecutor(len(pieces)) as pool:
+        bad = list(pool.map(kernel, pieces, [limit] * len(pieces), own))
+    for part in own:
+        histogram += part
+    return any(bad)
+
+
+def _add_in_numpy(view: Signed, shape: tuple[int, ...], histogram: np.ndarray) -> bool:
+    counted = codes.count_bits((view.values > 0).view(np.uint8), shape, "ignore")
+    histogram[counted.codes] += counted.counts.astype(np.uint32)
+    top = view.values.dtype.type(np.iinfo(view.values.dtype).max)
+    return bool(((view.values & top) >= view.limit).any())

@@ -1,0 +1,145 @@
+"""The iid null: what BDM would be if the bits were independent, with the observed share of ones.
+
+Block c with j ones then has probability ``P = p**j (1 - p)**(size - j)``, and the counts of N blocks are multinomial.
+Blocks with equally many ones share one probability, so 13 (or 17) binomial distributions tell everything.
+
+Mean: ``sum over blocks of P(n > 0) CTM + E[log2 n; n > 0]``, exact. Variance: multinomial counts are independent
+Poisson counts given their total, so it is the sum of the Poisson variances less what the total explains
+(``Cov(BDM, total)**2 / N``), exact as N grows. The tests compare both with simulated multinomial counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.special import gammaln
+
+from complexity_lab.binary.block_counts import BlockCounts
+from complexity_lab.errors import InputError
+
+WINDOW = 12.0  # standard deviations summed on either side; the rest is below 1e-30
+ASYMPTOTIC = 1e7  # expected count from which log2 n is smooth enough for its series (relative error below 1e-15)
+
+
+@dataclass(frozen=True)
+class NullDistribution:
+    """Mean and standard deviation of an estimator under a null model, in the estimator's unit."""
+
+    mean: float
+    sd: float
+
+
+def iid_null(ctm: np.ndarray, blocks: int, ones_fraction: float) -> NullDistribution:
+    """Return mean and sd of BDM in bits for ``blocks`` blocks of independent bits.
+
+    Args:
+        ctm: CTM table in bits, ``[2**size]``, indexed by block code.
+        blocks: number of blocks.
+        ones_fraction: probability of a one, 0..1.
+
+    Raises:
+        InputError: the fraction is outside 0..1 or the number of blocks is negative.
+    """
+    if not 0 <= ones_fraction <= 1:
+        raise InputError(f"share of ones is {ones_fraction}, wanted a number in 0..1")
+    if blocks < 0:
+        raise InputError(f"{blocks} blocks, wanted 0 or more")
+    if blocks == 0:
+        return NullDistribution(0.0, 0.0)
+    by_ones, squares, cells = _ctm_by_ones(ctm.tobytes(), ctm.size)
+    size = cells.size - 1
+    mean = variance = explained = 0.0
+    for ones in range(size + 1):
+        probability = ones_fraction**ones * (1 - ones_fraction) ** (size - ones)
+        if probability == 0:
+            continue
+        moments = _moments(blocks, probability)
+        mean += by_ones[ones] * moments.seen + cells[ones] * moments.log
+        variance += (
+            squares[ones] * moments.seen_variance
+            + 2 * by_ones[ones] * moments.seen_with_log
+            + cells[ones] * moments.log_variance
+        )
+        explained += by_ones[ones] * moments.seen_with_n + cells[ones] * moments.log_with_n
+    variance -= explained**2 / blocks
+    return NullDistribution(float(mean), float(np.sqrt(max(variance, 0.0))))
+
+
+def iid_null_of(counts: BlockCounts, ctm: np.ndarray, ones_fraction: float | None = None) -> NullDistribution:
+    """Return the iid null of observed counts, at their own share of ones unless another is given."""
+    if counts.blocks == 0:
+        return NullDistribution(0.0, 0.0)
+    return iid_null(ctm, counts.blocks, counts.ones_fraction if ones_fraction is None else ones_fraction)
+
+
+@lru_cache(maxsize=8)
+def _ctm_by_ones(table: bytes, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sum of CTM, sum of its squares and number of blocks, by the number of ones in a block."""
+    ctm = np.frombuffer(table, dtype=np.float64)
+    ones = np.bitwise_count(np.arange(size))
+    return np.bincount(ones, ctm), np.bincount(ones, ctm**2), np.bincount(ones).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """Of one block's count n: with I = [n > 0] and L = log2 n where n > 0, else 0."""
+
+    seen: float  # E I, binomial
+    log: float  # E L, binomial
+    seen_variance: float  # Var I, Poisson, as all below
+    log_variance: float  # Var L
+    seen_with_log: float  # Cov(I, L)
+    seen_with_n: float  # Cov(I, n)
+    log_with_n: float  # Cov(L, n)
+
+
+def _moments(blocks: int, probability: float) -> _Moments:
+    expected = blocks * probability
+    if expected > ASYMPTOTIC:
+        return _smooth_moments(expected, probability)
+    sd = np.sqrt(expected)
+    low = max(1, int(expected - WINDOW * sd - 20))
+    n = np.arange(low, int(expected + WINDOW * sd + 40))  # neither law has mass beyond that a float could see
+    logs = np.log2(n)
+    binomial = _binomial(n[n <= blocks], blocks, probability)
+    unseen = np.exp(-expected)
+    poisson = _scaled(n * np.log(expected) - gammaln(n + 1), 1 - unseen)
+    log = float(poisson @ logs)
+    return _Moments(
+        seen=float(binomial.sum()),
+        log=float(binomial @ logs[n <= blocks]),
+        seen_variance=unseen * (1 - unseen),
+        log_variance=float(poisson @ logs**2) - log**2,
+        seen_with_log=log * unseen,
+        seen_with_n=expected * unseen,
+        log_with_n=float(poisson @ (logs * (n - expected))),
+    )
+
+
+def _binomial(n: np.ndarray, blocks: int, probability: float) -> np.ndarray:
+    """Return the probabilities of the counts ``n``, all of the law's mass above zero."""
+    if probability == 1:
+        return np.asarray(n == blocks, dtype=np.float64)
+    shape = n * np.log(probability) + (blocks - n) * np.log1p(-probability) - gammaln(n + 1) - gammaln(blocks - n + 1)
+    return _scaled(shape, float(-np.expm1(blocks * np.log1p(-probability))))
+
+
+def _scaled(log_shape: np.ndarray, total: float) -> np.ndarray:
+    """Return ``exp(log_shape)`` scaled to a known sum, which removes the rounding of large log-gammas."""
+    weight = np.exp(log_shape - log_shape.max())
+    return np.asarray(weight * (total / weight.sum()))
+
+
+def _smooth_moments(expected: float, probability: float) -> _Moments:
+    """Series of log2 n around its expected value, for counts so large that n = 0 cannot happen."""
+    return _Moments(
+        seen=1.0,
+        log=float(np.log2(expected) - (1 - probability) / (2 * expected * np.log(2))),
+        seen_variance=0.0,
+        log_variance=float(1 / (expected * np.log(2) ** 2)),
+        seen_with_log=0.0,
+        seen_with_n=0.0,
+        log_with_n=float(1 / np.log(2)),
+    )

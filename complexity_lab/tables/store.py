@@ -1,0 +1,188 @@
+"""A survey directory: one Parquet part per model and table, each appearing by atomic rename.
+
+The part of ``models`` is written last, so its presence means that the model is finished. Whatever a killed process
+leaves behind is a temporary file, or parts without their ``models`` part, and both are removed when the survey goes on.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from complexity_lab.errors import InputError, OutputError, PlanMismatchError
+from complexity_lab.tables.schema import TABLES, schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TableName = Literal["models", "measurements", "histograms"]
+Row = Mapping[str, Any]
+WRITE_ORDER: tuple[TableName, ...] = ("histograms", "measurements", "models")  # models last: it marks completion
+MANIFEST = "manifest.json"
+TEMPORARY = ".tmp-"
+
+
+@dataclass(frozen=True)
+class Store:
+    """Reads and writes one survey directory."""
+
+    directory: Path
+
+    def prepare(self, manifest: Mapping[str, Any]) -> bool:
+        """Create the directory, or check that it holds a survey of the same plan; return whether it existed.
+
+        Raises:
+            PlanMismatchError: it holds a survey of another plan; the message shows the difference.
+            OutputError: it cannot be written, or holds files that are not a survey.
+        """
+        with writing(self.directory):
+            if (self.directory / MANIFEST).exists():
+                refuse_other_plan(read_manifest(self.directory), manifest, self.directory)
+                self._remove_debris()
+                return True
+            if self.directory.exists() and any(self.directory.iterdir()):
+                raise OutputError(f"{self.directory} is not empty and not a survey; name a new directory with --out")
+            for table in TABLES:
+                (self.directory / table).mkdir(parents=True, exist_ok=True)
+            write_atomically(self.directory / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+            return False
+
+    def _remove_debris(self) -> None:
+        """Remove temporary files, and parts of models that were not finished."""
+        done = {path.name for path in (self.directory / "models").glob("*.parquet")}
+        for table in TABLES:
+            (self.directory / table).mkdir(exist_ok=True)
+            for path in (self.directory / table).iterdir():
+                if path.name.startswith(TEMPORARY) or path.name not in done:
+                    path.unlink()
+
+    def done(self) -> set[str]:
+        """Return the ids of finished models, failed ones included."""
+        return {model for model, _ in self._states()}
+
+    def failed(self) -> set[str]:
+        """Return the ids of finished models whose status is not ok."""
+        return {model for model, status in self._states() if status != "ok"}
+
+    def _states(self) -> Iterator[tuple[str, str]]:
+        for path in sorted((self.directory / "models").glob("*.parquet")):
+            for row in pq.read_table(path, columns=["model", "status"], partitioning=None).to_pylist():
+                yield row["model"], row["status"]
+
+    def forget(self, models: set[str]) -> None:
+        """Remove the rows of models, which will then be measured again."""
+        with writing(self.directory):
+            for model in models:
+                for table in reversed(WRITE_ORDER):
+                    (self.directory / table / part_name(model)).unlink(missing_ok=True)
+
+    def write(self, model: str, rows: Mapping[TableName, Sequence[Row]], metadata: Mapping[str, str]) -> None:
+        """Write the rows of one model; it is finished when this returns, and not before.
+
+        Raises:
+            OutputError: no space left, or the directory cannot be written.
+        """
+        with writing(self.directory):
+            for table in WRITE_ORDER:
+                arrow = pa.Table.from_pylist(list(rows[table]), schema=schema(TABLES[table], dict(metadata)))
+                sink = pa.BufferOutputStream()
+                pq.write_table(arrow, sink, compression="zstd")
+                write_atomically(self.directory / table / part_name(model), sink.getvalue())
+
+
+def part_name(model: str) -> str:
+    """Return the file name of a model's part: readable, safe on every file system, unique."""
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "_", model)[:80].strip(".")
+    return f"{readable}-{hashlib.sha256(model.encode()).hexdigest()[:8]}.parquet"
+
+
+def write_atomically(path: Path, data: Any) -> None:
+    """Write a file that is either there as a whole or not at all, even after a crash."""
+    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def writing(directory: Path) -> Iterator[None]:
+    """Turn what the file system refuses into an ``OutputError`` that says what to do."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            reason = "no space left; free some and run the same command again, finished models are kept"
+        else:
+            reason = f"{error.strerror or error}; name another directory with --out"
+        raise OutputError(f"cannot write to {directory}: {reason}") from error
+
+
+def read_manifest(directory: Path) -> dict[str, Any]:
+    """Return the manifest of a survey directory.
+
+    Raises:
+        InputError: the directory is no survey, or its manifest is damaged.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{directory} holds no {MANIFEST}, wanted a directory written by a survey") from None
+    except ValueError as error:
+        raise InputError(f"{directory / MANIFEST} is damaged ({error}); survey into a new directory") from None
+    return manifest
+
+
+def read_table(directory: Path, table: TableName) -> pd.DataFrame:
+    """Return one table of a survey, sorted so that it does not depend on the order of work.
+
+    Raises:
+        InputError: the directory is no survey, or a part is damaged.
+    """
+    read_manifest(directory)
+    parts = sorted((directory / table).glob("*.parquet"))
+    try:
+        tables = [pq.read_table(path, partitioning=None) for path in parts]
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"a part of {directory / table} is damaged ({error}); remove it and survey again") from None
+    columns = schema(TABLES[table])
+    frame: pd.DataFrame = pa.concat_tables([columns.empty_table(), *tables], promote_options="default").to_pandas()
+    keys = [name for name in ("model", "state", "seed", "scope") if name in columns.names]
+    return frame.sort_values(keys, kind="stable", ignore_index=True)
+
+
+def refuse_other_plan(found: Mapping[str, Any], wanted: Mapping[str, Any], directory: Path) -> None:
+    """Raise ``PlanMismatchError`` if two manifests have different plans, showing what differs."""
+    if found["plan_hash"] == wanted["plan_hash"]:
+        return
+    differences = [
+        f"{key}: there {_short(found['plan'].get(key))}, now {_short(wanted['plan'].get(key))}"
+        for key in sorted({*found["plan"], *wanted["plan"]})
+        if found["plan"].get(key) != wanted["plan"].get(key)
+    ]
+    raise PlanMismatchError(
+        f"{directory} holds a survey of another plan ({'; '.join(differences)}); name a new directory with --out"
+    )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..." + (f" ({len(value)})" if isinstance(value, list) else "")

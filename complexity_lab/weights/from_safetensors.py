@@ -1,0 +1,144 @@
+"""Weights in safetensors files, streamed one tensor at a time.
+
+``safetensors`` validates the file; the bytes are then read into one reused buffer instead of through its memory map,
+because every mapped page that was touched counts as resident: a pass over a file of 8 tensors of 100 MB peaked at
+884 MB through the map.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from complexity_lab.errors import UnreachableError, WeightsError
+from complexity_lab.weights.source import NamedTensor, SkippedTensor, kind_of_name
+
+FLOATS = ("F64", "F32", "F16", "BF16")
+BUFFERS = ("running_mean", "running_var", "num_batches_tracked")  # of batch normalization; a file does not mark them
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """Where one tensor lies in a safetensors file; ``offset`` in bytes from the start of the file."""
+
+    name: str
+    dtype: str  # as the format names it: F32, BF16, ...
+    shape: tuple[int, ...]
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True)
+class SafetensorsFile:
+    """The tensors of one file, or of several shards, as a weight source.
+
+    A safetensors file does not store the order of the model, so ``order`` may name it (the initial and the trained
+    file of a pair must be read in the same one); otherwise tensors come in the order of their names.
+
+    Raises (on reading):
+        UnreachableError: the file does not exist or cannot be read.
+        WeightsError: the file is truncated, corrupt or not safetensors.
+    """
+
+    path: Path
+    order: tuple[str, ...] | None = None
+
+    @property
+    def label(self) -> str:
+        """The file's name."""
+        return str(self.path)
+
+    def tensors(self) -> Iterator[NamedTensor | SkippedTensor]:
+        """Yield the tensors; each array is valid until the next one is read."""
+        index = {stored.name: stored for stored in read_index(self.path)}
+        names = self.order if self.order is not None else tuple(index)
+        check_order(names, set(index), self.label)
+        largest = max((stored.size for stored in index.values() if stored.dtype in FLOATS), default=0)
+        buffer = np.empty(largest, dtype=np.uint8)
+        with self.path.open("rb", buffering=0) as file:
+            for name in names:
+                yield _read(file, index[name], buffer)
+
+
+def check_order(names: tuple[str, ...], found: set[str], label: str) -> None:
+    """Raise ``WeightsError`` unless a file holds exactly the tensors that ``names`` orders."""
+    missing, extra = sorted(set(names) - found), sorted(found - set(names))
+    if missing or extra:
+        parts = [f"lacks {len(missing)} ({missing[0]}, ...)"] * bool(missing)
+        parts += [f"has {len(extra)} more ({extra[0]}, ...)"] * bool(extra)
+        raise WeightsError(f"{label} {' and '.join(parts)} compared with the other state; they need the same tensors")
+
+
+def read_index(path: Path) -> tuple[StoredTensor, ...]:
+    """Validate a safetensors file and return its tensors in the order of their names; reads the header only."""
+    from safetensors import SafetensorError, safe_open
+
+    if path.is_dir():
+        raise UnreachableError(f"{path} is a directory, wanted a safetensors file")
+    try:
+        with safe_open(path, framework="numpy"):
+            pass  # checks magic, header, offsets and total size
+        header, start = _header(path)
+    except FileNotFoundError:
+        raise UnreachableError(f"{path} does not exist; check the path") from None
+    except (SafetensorError, ValueError) as error:
+        raise WeightsError(f"{path} is truncated or not a safetensors file ({error}); fetch it again") from None
+    except OSError as error:
+        raise UnreachableError(f"{path} cannot be read: {error}") from None
+    return tuple(
+        StoredTensor(
+            name=name,
+            dtype=entry["dtype"],
+            shape=tuple(entry["shape"]),
+            offset=start + entry["data_offsets"][0],
+            size=entry["data_offsets"][1] - entry["data_offsets"][0],
+        )
+        for name, entry in sorted(header.items())
+        if name != "__metadata__"
+    )
+
+
+def _header(path: Path) -> tuple[dict[str, Any], int]:
+    """Return the header and the position of the first data byte (the format's public layout: u64 length, JSON)."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        return json.loads(file.read(length)), 8 + length
+
+
+def reason_to_skip(name: str, dtype: str, size: int) -> str | None:
+    """Say why a stored tensor is not part of the parameter stream, or return None."""
+    if name.rpartition(".")[2] in BUFFERS:
+        return "buffer of a normalization layer, not a parameter"
+    if dtype.upper() not in FLOATS:
+        return f"dtype {dtype} is not a float of 16 to 64 bits"
+    return "zero-size tensor" if size == 0 else None
+
+
+def _read(file: BinaryIO, stored: StoredTensor, buffer: np.ndarray) -> NamedTensor | SkippedTensor:
+    kind = kind_of_name(stored.name, len(stored.shape))
+    reason = reason_to_skip(stored.name, stored.dtype, stored.size)
+    if reason:
+        return SkippedTensor(stored.name, stored.shape, stored.dtype.lower(), kind, reason)
+    view = buffer[: stored.size].data
+    file.seek(stored.offset)
+    read = 0
+    while read < stored.size:
+        got = file.readinto(view[read:])  # type: ignore[attr-defined]
+        if not got:
+            raise WeightsError(f"{file.name} ends inside tensor {stored.name}; fetch it again")
+        read += got
+    return NamedTensor(stored.name, buffer[: stored.size].view(_dtype(stored.dtype)).reshape(stored.shape), kind)
+
+
+def _dtype(name: str) -> np.dtype[Any]:
+    if name == "BF16":
+        import ml_dtypes
+
+        return np.dtype(ml_dtypes.bfloat16)
+    found: np.dtype[Any] = np.dtype({"F64": "<f8", "F32": "<f4", "F16": "<f2"}[name])
+    return found
