@@ -10,8 +10,10 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-RECORDED = ("complexity-lab", "torch", "torchvision", "timm", "safetensors", "huggingface-hub", "numpy", "numba")
-RECORDED += ("pandas", "pyarrow", "joblib", "scipy", "scikit-learn", "zstandard", "pybdm")
+RECORDED = (
+    *("complexity-lab", "torch", "torchvision", "timm", "safetensors", "huggingface-hub", "numpy", "numba"),
+    *("pandas", "pyarrow", "joblib", "scipy", "scikit-learn", "zstandard", "pybdm"),
+)
 
 
 @cache

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
 
 from complexity_lab.errors import InputError, OutputError, PlanMismatchError
 from complexity_lab.tables.schema import TABLES, schema
@@ -31,6 +32,9 @@ Row = Mapping[str, Any]
 WRITE_ORDER: tuple[TableName, ...] = ("histograms", "measurements", "models")  # models last: it marks completion
 MANIFEST = "manifest.json"
 TEMPORARY = ".tmp-"
+RUNNING = ".running"
+SURVEY_LOCK = ".survey.lock"  # held by the survey that writes here
+WRITE_LOCK = ".write.lock"  # held while the parts of one model appear
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Store:
                 refuse_other_plan(read_manifest(self.directory), manifest, self.directory)
                 self._remove_debris()
                 return True
-            if self.directory.exists() and any(self.directory.iterdir()):
+            if self.directory.exists() and any(not path.name.startswith(".") for path in self.directory.iterdir()):
                 raise OutputError(f"{self.directory} is not empty and not a survey; name a new directory with --out")
             for table in TABLES:
                 (self.directory / table).mkdir(parents=True, exist_ok=True)
@@ -59,7 +63,16 @@ class Store:
             return False
 
     def _remove_debris(self) -> None:
-        """Remove temporary files, and parts of models that were not finished."""
+        """Remove temporary files, and parts of models that were not finished.
+
+        A worker that outlived its killed survey may still be writing, hence the lock.
+        """
+        with FileLock(self.directory / WRITE_LOCK):
+            self._remove_parts()
+
+    def _remove_parts(self) -> None:
+        for note in (self.directory / RUNNING).glob("*"):
+            note.unlink()
         done = {path.name for path in (self.directory / "models").glob("*.parquet")}
         for table in TABLES:
             (self.directory / table).mkdir(exist_ok=True)
@@ -67,18 +80,48 @@ class Store:
                 if path.name.startswith(TEMPORARY) or path.name not in done:
                     path.unlink()
 
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keep other surveys out of the directory; the lock dies with the process.
+
+        Raises:
+            OutputError: another survey is running in it, or it cannot be created.
+        """
+        with writing(self.directory):
+            self.directory.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.directory / SURVEY_LOCK)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                raise OutputError(f"another survey is running in {self.directory}; wait for it or use --out") from None
+        with lock:
+            yield
+
     def done(self) -> set[str]:
         """Return the ids of finished models, failed ones included."""
-        return {model for model, _ in self._states()}
+        return set(self.outcomes())
 
     def failed(self) -> set[str]:
         """Return the ids of finished models whose status is not ok."""
-        return {model for model, status in self._states() if status != "ok"}
+        return {model for model, error in self.outcomes().items() if error is not None}
 
-    def _states(self) -> Iterator[tuple[str, str]]:
-        for path in sorted((self.directory / "models").glob("*.parquet")):
-            for row in pq.read_table(path, columns=["model", "status"], partitioning=None).to_pylist():
-                yield row["model"], row["status"]
+    def outcomes(self) -> dict[str, str | None]:
+        """Return the error of each finished model, None where it is ok, in the order of ids."""
+        found = {}
+        for path in (self.directory / "models").glob("*.parquet"):
+            for row in pq.read_table(path, columns=["model", "status", "error"], partitioning=None).to_pylist():
+                found[row["model"]] = None if row["status"] == "ok" else row["error"]
+        return dict(sorted(found.items()))
+
+    def mark_running(self, model: str) -> None:
+        """Note that a worker has begun a model; the note goes when its rows are written."""
+        with writing(self.directory):
+            (self.directory / RUNNING).mkdir(exist_ok=True)
+            (self.directory / RUNNING / part_name(model)).write_text(model, encoding="utf-8")
+
+    def running(self) -> set[str]:
+        """Return the models that were begun and not finished."""
+        return {path.read_text(encoding="utf-8") for path in (self.directory / RUNNING).glob("*.parquet")}
 
     def forget(self, models: set[str]) -> None:
         """Remove the rows of models, which will then be measured again."""
@@ -93,12 +136,13 @@ class Store:
         Raises:
             OutputError: no space left, or the directory cannot be written.
         """
-        with writing(self.directory):
+        with writing(self.directory), FileLock(self.directory / WRITE_LOCK):
             for table in WRITE_ORDER:
                 arrow = pa.Table.from_pylist(list(rows[table]), schema=schema(TABLES[table], dict(metadata)))
                 sink = pa.BufferOutputStream()
                 pq.write_table(arrow, sink, compression="zstd")
                 write_atomically(self.directory / table / part_name(model), sink.getvalue())
+            (self.directory / RUNNING / part_name(model)).unlink(missing_ok=True)
 
 
 def part_name(model: str) -> str:

@@ -136,9 +136,8 @@ def _read(file: BinaryIO, stored: StoredTensor, buffer: np.ndarray) -> NamedTens
 
 
 def _dtype(name: str) -> np.dtype[Any]:
-    if name == "BF16":
-        import ml_dtypes
+    import ml_dtypes
 
-        return np.dtype(ml_dtypes.bfloat16)
-    found: np.dtype[Any] = np.dtype({"F64": "<f8", "F32": "<f4", "F16": "<f2"}[name])
+    known: dict[str, Any] = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": ml_dtypes.bfloat16}
+    found: np.dtype[Any] = np.dtype(known[name])
     return found

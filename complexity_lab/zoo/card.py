@@ -34,8 +34,15 @@ class TrainedFacts:
 class OpenModel(Protocol):
     """A model whose weights can be read. Initial weights first: a zoo may load trained ones into the same module."""
 
-    trained_seeds: tuple[int | None, ...]  # (None,) where there is one set of trained weights, () where there is none
-    initial_seeds: tuple[int, ...] | None  # seeds whose initial weights exist; None if any seed can be drawn
+    @property
+    def trained_seeds(self) -> tuple[int | None, ...]:
+        """Seeds of the trained weights: ``(None,)`` where there is one set, ``()`` where there is none."""
+        ...
+
+    @property
+    def initial_seeds(self) -> tuple[int, ...] | None:
+        """Seeds whose initial weights exist; None if any seed can be drawn."""
+        ...
 
     def initial(self, seed: int) -> WeightSource:
         """Return the initial weights of ``seed``."""
@@ -54,7 +61,10 @@ class OpenModel(Protocol):
 class Zoo(Protocol):
     """A collection of models. Instances are small, frozen and picklable: workers receive them."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The name on the command line."""
+        ...
 
     def cards(self) -> Sequence[ModelCard]:
         """List every model, without network and without importing torch."""

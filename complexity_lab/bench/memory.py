@@ -1,0 +1,47 @@
+"""Peak memory of streaming a safetensors file, against twice its largest tensor plus 300 MB."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from complexity_lab.bench.comparison import Comparison
+
+TENSORS, SIZE = 8, 50_000_000  # 8 tensors of 200 MB
+ALLOWED = 300_000_000  # bytes beside twice the largest tensor
+CHILD = """
+import resource, sys
+from complexity_lab.survey.single import measure_rows
+rows = measure_rows(sys.argv[1], ("bdm", "bdm_2d"), scope="layer")
+assert all(row["status"] == "ok" for row in rows)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+"""
+
+
+def comparisons() -> Iterator[Comparison]:
+    """Yield the peak of a process of its own, in bytes."""
+    from safetensors.numpy import save_file
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "large.safetensors"
+        tensor = np.random.default_rng(0).standard_normal((5000, SIZE // 5000), dtype=np.float32)
+        save_file({f"layer{i}.weight": tensor for i in range(TENSORS)}, file)
+        done = subprocess.run([sys.executable, "-c", CHILD, str(file)], check=True, capture_output=True, text=True)
+        peak, limit = int(done.stdout.split()[-1]), 2 * tensor.nbytes + ALLOWED
+    yield Comparison(
+        f"stream {TENSORS} tensors of {tensor.nbytes / 1e6:.0f} MB",
+        ours=peak / 1e6,
+        peer=limit / 1e6,
+        peer_name="2 x largest + 300 MB",
+        ratio=peak / limit,
+        low=peak / limit,
+        high=peak / limit,
+        target=1.0,
+        unit="MB",
+        note="peak resident memory",
+    )

@@ -1,0 +1,96 @@
+"""A survey task against what it must wait for: timm creating the model for each seed and loading its weights."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from complexity_lab.bench.comparison import Comparison, of_pairs
+from complexity_lab.survey.plan import SurveyPlan, make_plan
+from complexity_lab.survey.run import default_jobs
+from complexity_lab.survey.task import Task, run_task
+from complexity_lab.tables.store import Store
+from complexity_lab.zoo.selection import Selection
+
+MODELS = ("resnet50.a1_in1k", "vit_base_patch16_224.augreg_in21k_ft_in1k", "mobilenetv3_large_100.ra_in1k")
+SEEDS = (0, 1, 2)
+
+
+def comparisons(repeats: int) -> Iterator[Comparison]:
+    """Yield one comparison per model with BDM alone, and one with compressors."""
+    from safetensors.torch import save_file
+
+    with tempfile.TemporaryDirectory() as folder:
+        for model in MODELS:
+            file = Path(folder) / f"{model}.safetensors"
+            save_file(_create(model, seed=99).state_dict(), file)
+            _run(model, Path(folder), ("bdm",))
+            pairs = [(_run(model, Path(folder), ("bdm",)), _by_timm(model, file)) for _ in range(repeats)]
+            yield of_pairs(f"task {model}, BDM", pairs, "timm alone", target=1.3)
+            yield _with_compressors(model, Path(folder))
+            file.unlink()
+
+
+def _create(model: str, seed: int):  # type: ignore[no-untyped-def]
+    import timm
+    import torch
+
+    torch.manual_seed(seed)
+    return timm.create_model(model, pretrained=False)
+
+
+def _by_timm(model: str, file: Path) -> float:
+    """Seconds for timm to create the model for each seed and to load the weights into the last."""
+    from timm.models import load_pretrained
+
+    start = time.perf_counter()
+    for seed in SEEDS:
+        built = _create(model, seed)
+    load_pretrained(built, pretrained_cfg={**built.pretrained_cfg, "file": str(file)}, num_classes=built.num_classes)
+    return time.perf_counter() - start
+
+
+def _plan(model: str, folder: Path, metrics: tuple[str, ...]) -> SurveyPlan:
+    return make_plan("timm", path=folder, selection=Selection(models=(model,)), seeds=SEEDS, metrics=metrics)
+
+
+def _run(model: str, folder: Path, metrics: tuple[str, ...], threads: int = 1) -> float:
+    """Seconds of a survey task, rows written included."""
+    plan = _plan(model, folder, metrics)
+    with tempfile.TemporaryDirectory() as out:
+        Store(Path(out)).prepare({"plan": plan.as_dict(), "plan_hash": plan.hash()})
+        zoo = plan.open_zoo()
+        start = time.perf_counter()
+        outcome = run_task(Task(zoo.card(model), plan, zoo, Path(out), {}, threads))
+        seconds = time.perf_counter() - start
+    if outcome.error:
+        raise RuntimeError(outcome.error)
+    return seconds
+
+
+def _with_compressors(model: str, folder: Path) -> Comparison:
+    """Compare what compressors add to a task with their own time divided by the cores of the task."""
+    from complexity_lab.estimators.compressors import compress, payload
+
+    cores = default_jobs()
+    names = ("gzip", "bz2", "lzma")
+    alone = _run(model, folder, ("bdm",), cores)
+    together = _run(model, folder, ("bdm", *names), cores)
+    own = 0.0
+    import torch
+
+    for seed in SEEDS:
+        bits = payload(torch.cat([p.detach().flatten() for p in _create(model, seed).parameters()]))
+        start = time.perf_counter()
+        for name in names:
+            compress(bits, name)
+        own += (time.perf_counter() - start) * (1 + 1 / len(SEEDS))  # the trained state is as large
+    return of_pairs(
+        f"task {model}, compressors",
+        [(together - alone, own / cores)],
+        f"own time / {cores} cores",
+        target=1.0,
+        note="seconds that gzip, bz2 and lzma add",
+    )

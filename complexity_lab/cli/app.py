@@ -1,0 +1,71 @@
+"""The command line: one command per file; this file joins them and turns errors into sentences and exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from complexity_lab.cli import bench, doctor, figures, measure, report, study, survey, zoo
+from complexity_lab.errors import ComplexityLabError
+
+EXIT_CODES = "Exit codes: 0 all fine, 1 nothing done, 2 wrong input, 3 some models failed, 130 interrupted."
+
+app = typer.Typer(
+    name="complexity-lab",
+    help="Measure the algorithmic complexity of whole model zoos. " + EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"complexity-lab {version('complexity-lab')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it and exit.")
+    ] = False,
+) -> None:
+    """Options of every command; ``--debug`` is read by ``main``."""
+
+
+app.command("survey")(survey.survey_cli)
+app.command("measure")(measure.measure_cli)
+app.command("figures")(figures.figures_cli)
+app.command("report")(report.report_cli)
+app.command("doctor")(doctor.doctor_cli)
+app.command("bench")(bench.bench_cli)
+app.add_typer(zoo.app, name="zoo")
+app.add_typer(study.app, name="study")
+
+
+def main() -> None:
+    """Run the command line; every error of ours is one sentence on standard error."""
+    try:
+        app()
+    except ComplexityLabError as error:
+        if "--debug" in sys.argv:
+            raise
+        print(f"complexity-lab: {error}", file=sys.stderr)
+        sys.exit(exit_code(error))
+    except KeyboardInterrupt:
+        print("complexity-lab: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def exit_code(error: ComplexityLabError) -> int:
+    """Return 2 for what the caller can correct in the command, 1 for what the world refused."""
+    from complexity_lab.errors import InputError, PlanMismatchError, UnknownNameError
+
+    return 2 if isinstance(error, (InputError, UnknownNameError, PlanMismatchError)) else 1

@@ -1,0 +1,160 @@
+"""``complexity-lab survey``: the main job."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from complexity_lab.cli.selection import (
+    Exclude,
+    Family,
+    Filter,
+    MaxParameters,
+    MinParameters,
+    Models,
+    ModelsFile,
+    Sample,
+    SampleSeed,
+    Tag,
+    Weights,
+    make_selection,
+)
+
+if TYPE_CHECKING:
+    from complexity_lab.survey.plan import SurveyPlan
+    from complexity_lab.survey.run import SurveyResult
+
+Seeds = Annotated[
+    str, typer.Option(help="Seeds of the initial weights: a number of seeds (3 is 0,1,2) or a list (0,7).")
+]
+States = Annotated[str, typer.Option(help="What to measure: initial, trained, or both with a comma.")]
+Metrics = Annotated[
+    str, typer.Option(help="Metrics with commas: bdm, bdm_2d, block_entropy, gzip, bz2, lzma, zstd, gzip:float32, ...")
+]
+TensorRows = Annotated[bool, typer.Option("--tensor-rows/--no-tensor-rows", help="Also one row per tensor.")]
+Jobs = Annotated[int | None, typer.Option(help="Models at the same time; default: one per core.")]
+Backend = Annotated[str, typer.Option(help="loky (processes here) or dask (a cluster, needs complexity-lab[dask]).")]
+Scheduler = Annotated[
+    str | None, typer.Option(help="Address of a Dask scheduler; workers need --out at the same path.")
+]
+Out = Annotated[Path | None, typer.Option(help="Directory of the tables; default: runs/ZOO-HASH of the plan.")]
+Retry = Annotated[bool, typer.Option("--retry-failed", help="Measure again what failed before.")]
+Report = Annotated[bool, typer.Option("--report/--no-report", help="Draw figures and write the report at the end.")]
+
+
+def survey_cli(
+    zoo: Annotated[str, typer.Option(help="digits (trained here, no network), timm, or checkpoints (your files).")],
+    weights: Weights = None,
+    models: Models = None,
+    list_file: ModelsFile = None,
+    filter_: Filter = None,
+    exclude: Exclude = None,
+    family: Family = None,
+    tag: Tag = None,
+    min_parameters: MinParameters = None,
+    max_parameters: MaxParameters = None,
+    sample: Sample = None,
+    seed: SampleSeed = 0,
+    seeds: Seeds = "3",
+    states: States = "initial,trained",
+    metrics: Metrics = "bdm,gzip,bz2,lzma",
+    tensor_rows: TensorRows = True,
+    jobs: Jobs = None,
+    backend: Backend = "loky",
+    scheduler: Scheduler = None,
+    out: Out = None,
+    retry_failed: Retry = False,
+    report: Report = True,
+) -> None:
+    """Measure the models of a zoo before and after training: tables, figures and a report.
+
+    Run the same command again to continue after an interruption: finished models are kept.
+    Exit code 0 if every model is ok, 3 if some failed (they are listed), 1 if none could be measured.
+    """
+    from complexity_lab.survey.plan import make_plan
+
+    plan = make_plan(
+        zoo,
+        path=weights,
+        selection=make_selection(
+            models, list_file, filter_, exclude, family, tag, min_parameters, max_parameters, sample, seed
+        ),
+        states=tuple(_split(states)),
+        seeds=parse_seeds(seeds),
+        metrics=tuple(_split(metrics)),
+        tensor_rows=tensor_rows,
+    )
+    raise typer.Exit(
+        run_and_report(
+            plan, out, jobs=jobs, backend=backend, scheduler=scheduler, retry_failed=retry_failed, report=report
+        )
+    )
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """Return ``(0, 1, 2)`` for ``3`` and ``(0, 7)`` for ``0,7``.
+
+    Raises:
+        InputError: not a positive number nor a list of numbers.
+    """
+    from complexity_lab.errors import InputError
+
+    try:
+        numbers = [int(part) for part in _split(text)]
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) < 0 or (len(numbers) == 1 and "," not in text and numbers[0] == 0):
+        raise InputError(f"--seeds {text!r}, wanted how many (3) or which (0,1,7)")
+    return tuple(numbers) if "," in text else tuple(range(numbers[0]))
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def run_and_report(
+    plan: SurveyPlan,
+    out: Path | None,
+    *,
+    jobs: int | None = None,
+    backend: str = "loky",
+    scheduler: str | None = None,
+    retry_failed: bool = False,
+    report: bool = True,
+    figures: tuple[str, ...] | None = None,
+) -> int:
+    """Run a plan with progress on the terminal, then figures and report; return the exit code."""
+    from complexity_lab.cli.progress import SurveyProgress, print_result
+    from complexity_lab.errors import InputError
+    from complexity_lab.survey.run import executor_for, run_survey
+
+    if backend not in ("loky", "dask"):
+        raise InputError(f"--backend {backend!r}, wanted loky or dask")
+    directory = out or Path("runs") / f"{plan.zoo}-{plan.hash()[:8]}"
+    executor = executor_for(jobs, len(plan.models), backend=backend, scheduler=scheduler)
+    try:
+        with SurveyProgress(plan, directory, executor) as progress:
+            result = run_survey(plan, directory, executor=executor, retry_failed=retry_failed, progress=progress.update)
+    except KeyboardInterrupt:
+        print(f"Interrupted. What is finished is kept in {directory}; run the same command to go on.", file=sys.stderr)
+        return 130
+    written = _write_report(result, figures) if report and result.ok else {}
+    print_result(result, written)
+    return result.exit_code
+
+
+def _write_report(result: SurveyResult, figures: tuple[str, ...] | None) -> dict[str, Any]:
+    """Draw figures and report unless they are newer than the tables."""
+    from complexity_lab.figures import render
+    from complexity_lab.report import write_report
+
+    page = result.directory / "report.html"
+    newest = max((path.stat().st_mtime for path in (result.directory / "models").glob("*.parquet")), default=0.0)
+    folder = result.directory / "figures"
+    if not (page.exists() and page.stat().st_mtime > newest and folder.exists()):
+        render(result.directory, names=figures)
+        write_report(result.directory)
+    return {"figures": folder, "report": page}

@@ -1,0 +1,122 @@
+"""What a survey will do, decided before anything is done: a pure value with a hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from complexity_lab.errors import InputError
+from complexity_lab.estimators.estimator import estimator
+from complexity_lab.zoo.card import ModelCard, Zoo
+from complexity_lab.zoo.registry import open_zoo
+from complexity_lab.zoo.selection import Selection, select
+
+State = Literal["initial", "trained"]
+STATES: tuple[State, ...] = get_args(State)
+DEFAULT_METRICS = ("bdm", "gzip", "bz2", "lzma")
+DEFAULT_SEEDS = (0, 1, 2)
+
+
+class SurveyPlan(BaseModel):
+    """Zoo, models, states, seeds and metrics of a survey. Two equal plans give equal tables, timings aside."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    zoo: str
+    path: Path | None = None  # weights directory of timm, or the list or directory of the checkpoints zoo
+    models: tuple[str, ...]
+    states: tuple[State, ...] = STATES
+    seeds: tuple[int, ...] = DEFAULT_SEEDS
+    metrics: tuple[str, ...] = DEFAULT_METRICS
+    tensor_rows: bool = True
+    selection: dict[str, Any] = Field(default_factory=dict)  # how the models were chosen, for the record
+
+    @field_validator("models", "states", "seeds", "metrics")
+    @classmethod
+    def _not_empty_and_unique(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        if not value:
+            raise ValueError("empty, wanted at least one")
+        if len(set(value)) != len(value):
+            raise ValueError("has an entry twice")
+        return value
+
+    @field_validator("seeds")
+    @classmethod
+    def _not_negative(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if min(value) < 0:
+            raise ValueError(f"seed {min(value)}, wanted 0 or more")
+        return value
+
+    @field_validator("metrics")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            estimator(name)
+        return value
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plan as plain JSON types."""
+        return self.model_dump(mode="json")
+
+    def hash(self) -> str:
+        """Return a short hash of all that decides the rows (how the models were chosen does not)."""
+        decisive = {key: value for key, value in self.as_dict().items() if key != "selection"}
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+
+    def open_zoo(self) -> Zoo:
+        """Return the plan's zoo."""
+        return open_zoo(self.zoo, path=self.path)
+
+
+def make_plan(
+    zoo: str,
+    *,
+    selection: Selection | None = None,
+    path: Path | None = None,
+    states: tuple[str, ...] = STATES,
+    seeds: tuple[int, ...] = DEFAULT_SEEDS,
+    metrics: tuple[str, ...] = DEFAULT_METRICS,
+    tensor_rows: bool = True,
+) -> SurveyPlan:
+    """Choose the models and return the plan.
+
+    Raises:
+        UnknownNameError: unknown zoo, model or metric; the message suggests the nearest.
+        InputError: nothing matches, or a value outside what is defined.
+    """
+    for name in metrics:
+        estimator(name)
+    for state in states:
+        if state not in STATES:
+            raise InputError(f"state {state!r}, wanted {' or '.join(STATES)}")
+    selection = selection or Selection()
+    cards = select(open_zoo(zoo, path=path), selection)
+    return SurveyPlan(
+        zoo=zoo,
+        path=path,
+        models=tuple(card.id for card in cards),
+        states=states,  # type: ignore[arg-type]  # checked above and by pydantic
+        seeds=seeds,
+        metrics=metrics,
+        tensor_rows=tensor_rows,
+        selection=selection_as_dict(selection),
+    )
+
+
+def selection_as_dict(selection: Selection) -> dict[str, Any]:
+    """Return the parts of a selection that differ from the default, as JSON types."""
+    default = Selection()
+    chosen = {key: value for key, value in vars(selection).items() if value != getattr(default, key)}
+    if "models" in chosen:
+        chosen["models"] = f"{len(selection.models)} named"
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in chosen.items()}
+
+
+def cards_of(plan: SurveyPlan, zoo: Zoo) -> tuple[ModelCard, ...]:
+    """Return the cards of a plan's models."""
+    known = {card.id: card for card in zoo.cards()}
+    return tuple(known[model] if model in known else zoo.card(model) for model in plan.models)

@@ -1,0 +1,144 @@
+"""Anything a person may name as a source of weights: a file, a directory, a model of a zoo, a hub repository."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from complexity_lab.errors import (
+    InputError,
+    UnknownNameError,
+    UnreachableError,
+    WeightsError,
+)
+from complexity_lab.weights.from_checkpoint import SUFFIXES, StateDict, open_file
+from complexity_lab.weights.from_module import ModuleWeights
+from complexity_lab.weights.from_safetensors import SafetensorsFile
+from complexity_lab.weights.source import NamedTensor, SkippedTensor, WeightSource
+from complexity_lab.zoo.registry import ZOOS, open_zoo
+
+State = Literal["initial", "trained"]
+INDEX = "model.safetensors.index.json"
+SINGLE = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Shards:
+    """Several safetensors files of one model, read one after the other in the order of their names."""
+
+    files: tuple[Path, ...]
+    label: str
+
+    def tensors(self) -> Iterator[NamedTensor | SkippedTensor]:
+        """Yield the tensors of all files."""
+        for file in self.files:
+            yield from SafetensorsFile(file).tensors()
+
+
+def resolve(source: Any, state: State = "trained", seed: int | None = None) -> WeightSource:
+    """Return the weights of a module, a state dict, a path, a zoo id or a hub id.
+
+    Args:
+        source: ``nn.Module``; mapping of names to tensors; path of a file or directory; ``ZOO:NAME`` or a timm name;
+            or a hub repository ``owner/name`` with safetensors.
+        state: for models of a zoo, which weights.
+        seed: for models of a zoo, the seed of the initial weights (default 0) or of the training.
+
+    Raises:
+        UnreachableError: no such file, or the hub does not answer.
+        UnknownNameError: no such model.
+        WeightsError: nothing readable there.
+    """
+    if hasattr(source, "named_parameters"):
+        return ModuleWeights(source, type(source).__name__)
+    if isinstance(source, Mapping):
+        return StateDict(source)
+    if not isinstance(source, (str, Path)):
+        raise InputError(f"a {type(source).__name__}, wanted a module, a state dict, a path, a zoo id or a hub id")
+    path = Path(source)
+    if path.is_dir():
+        return in_directory(path)
+    if path.exists() or path.suffix in SUFFIXES or isinstance(source, Path):
+        return open_file(path)
+    return _by_name(source, state, seed)
+
+
+def in_directory(directory: Path) -> WeightSource:
+    """Return the one model that a directory holds: a single weights file, or the shards of one."""
+    shards = tuple(sorted(directory.glob("*.safetensors")))
+    if (directory / INDEX).exists():
+        return Shards(_indexed(directory), str(directory))
+    files = shards or tuple(path for path in sorted(directory.iterdir()) if path.suffix in SUFFIXES)
+    if len(files) == 1:
+        return open_file(files[0])
+    if not files:
+        raise UnreachableError(f"{directory} holds no weights; wanted a file ending in {', '.join(SUFFIXES)}")
+    if all("-of-" in file.stem for file in shards):
+        return Shards(shards, str(directory))
+    names = ", ".join(file.name for file in files[:3])
+    raise InputError(f"{directory} holds {len(files)} models ({names}, ...); name one file, or use survey for pairs")
+
+
+def _indexed(directory: Path) -> tuple[Path, ...]:
+    try:
+        index = json.loads((directory / INDEX).read_text(encoding="utf-8"))
+        names = sorted(set(index["weight_map"].values()))
+    except (ValueError, KeyError, AttributeError):
+        raise WeightsError(f"{directory / INDEX} is damaged; fetch it again") from None
+    return tuple(directory / name for name in names)
+
+
+def _by_name(name: str, state: State, seed: int | None) -> WeightSource:
+    zoo_name, colon, model = name.partition(":")
+    if colon:
+        if zoo_name not in ZOOS:
+            raise UnknownNameError(f"unknown zoo {zoo_name!r} in {name!r}; there are {', '.join(ZOOS)}")
+        return _in_zoo(zoo_name, model, state, seed)
+    if "/" in name and not name.startswith("timm/"):
+        return _from_hub(name)
+    try:
+        return _in_zoo("timm", name.removeprefix("timm/"), state, seed)
+    except UnknownNameError as error:
+        raise UnknownNameError(f"{name!r} is no file, and {error}") from None
+
+
+def _in_zoo(zoo_name: str, model: str, state: State, seed: int | None) -> WeightSource:
+    zoo = open_zoo(zoo_name)
+    opened = zoo.open(zoo.card(model))
+    if state == "initial":
+        return opened.initial(seed or 0)
+    if not opened.trained_seeds:
+        raise WeightsError(f"{model} has no trained weights; ask for --state initial")
+    return opened.trained(opened.trained_seeds[0] if seed is None else seed)
+
+
+def _from_hub(repository: str) -> WeightSource:
+    """Download the safetensors of a hub repository (``HF_ENDPOINT`` and ``HF_HUB_OFFLINE`` apply)."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
+    try:
+        found = snapshot_download(repository, allow_patterns=["*.safetensors", INDEX])
+    except HFValidationError:
+        raise UnknownNameError(f"{repository!r} is no file and no hub id of the form owner/name") from None
+    except GatedRepoError:
+        raise UnreachableError(f"hub repository {repository} is gated; accept its terms and log in") from None
+    except RepositoryNotFoundError:
+        raise UnknownNameError(f"{repository!r} is no file, and the hub has no repository of that name") from None
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        way_out = "check the network, HF_ENDPOINT and HF_HUB_OFFLINE"
+        raise UnreachableError(f"hub repository {repository} cannot be fetched ({reason}); {way_out}") from None
+    directory = Path(found)
+    if (directory / SINGLE).exists():
+        return SafetensorsFile(directory / SINGLE)
+    return in_directory(directory)
