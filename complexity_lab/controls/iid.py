@@ -48,12 +48,14 @@ def iid_null(ctm: np.ndarray, blocks: int, ones_fraction: float) -> NullDistribu
         raise InputError(f"{blocks} blocks, wanted 0 or more")
     if blocks == 0:
         return NullDistribution(0.0, 0.0)
+    if ones_fraction in (0, 1):  # one block, always
+        return NullDistribution(float(ctm[-int(ones_fraction)] + np.log2(blocks)), 0.0)
     by_ones, squares, cells = _ctm_by_ones(ctm.tobytes(), ctm.size)
     size = cells.size - 1
     mean = variance = explained = 0.0
     for ones in range(size + 1):
         probability = ones_fraction**ones * (1 - ones_fraction) ** (size - ones)
-        if probability == 0:
+        if probability == 0:  # too small for a float: never seen
             continue
         moments = _moments(blocks, probability)
         mean += by_ones[ones] * moments.seen + cells[ones] * moments.log
@@ -120,8 +122,6 @@ def _moments(blocks: int, probability: float) -> _Moments:
 
 def _binomial(n: np.ndarray, blocks: int, probability: float) -> np.ndarray:
     """Return the probabilities of the counts ``n``, all of the law's mass above zero."""
-    if probability == 1:
-        return np.asarray(n == blocks, dtype=np.float64)
     shape = n * np.log(probability) + (blocks - n) * np.log1p(-probability) - gammaln(n + 1) - gammaln(blocks - n + 1)
     return _scaled(shape, float(-np.expm1(blocks * np.log1p(-probability))))
 

@@ -41,7 +41,7 @@ def bdm(bits: Any, *, boundary: Boundary = "ignore", normalized: bool = False) -
 
 def bdm_of(counts: BlockCounts) -> float:
     """Return the BDM of block counts in bits, leftovers included; 0 without blocks."""
-    return sum(_sum_of_blocks(part) for part in _parts(counts))
+    return sum((_sum_of_blocks(part) for part in _parts(counts)), start=0.0)
 
 
 def _sum_of_blocks(counts: BlockCounts) -> float:

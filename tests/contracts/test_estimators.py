@@ -1,0 +1,103 @@
+"""One battery for every estimator in the registry: a new one is held to it without a line here."""
+
+import math
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from complexity_lab.errors import ComplexityLabError, UnknownNameError
+from complexity_lab.estimators.estimator import REGISTRY, CountEstimator, estimator
+from tests.naive import bdm as naive_bdm
+from tests.naive import compressors as naive_compressors
+from tests.oracle import pybdm
+
+EVERY = pytest.mark.parametrize("item", REGISTRY.values(), ids=list(REGISTRY))
+
+
+def random_weights(side=60, seed=0):
+    return np.random.default_rng(seed).choice(np.array([-1, 1], dtype=np.float32), (side, side))
+
+
+def ctm_of_pybdm(axes):
+    table = pybdm(axes)._ctm[(12,) if axes == 1 else (4, 4)]
+    flip = str.maketrans("01", "10")
+    return {**table, **{bits.translate(flip): value for bits, value in table.items()}}
+
+
+def naive_score(item, weights):
+    """The number by definition, from code that shares nothing with the package."""
+    if not isinstance(item, CountEstimator):
+        return naive_compressors.rate(naive_compressors.payload(weights.ravel(), item.payload), item.compressor)
+    flat = naive_bdm.bits_of(weights.ravel().tolist())
+    rows = [naive_bdm.bits_of(row) for row in weights.reshape(weights.shape[0], -1).tolist()]
+    axes = len(item.shape)
+    blocks = naive_bdm.string_blocks(flat, 12) if axes == 1 else naive_bdm.square_blocks(rows, 4)
+    bits = np.array(flat if axes == 1 else rows)
+    return {
+        "bdm": lambda: naive_bdm.bdm(blocks, ctm_of_pybdm(axes)),
+        "bdm_normalized": lambda: pybdm(axes).nbdm(bits),
+        "block_entropy": lambda: naive_bdm.block_entropy(blocks),
+        "block_entropy_normalized": lambda: pybdm(axes).nent(bits),
+    }[item.name.replace("_2d", "")]()
+
+
+@EVERY
+def test_it_has_a_name_a_unit_and_a_source(item):
+    assert REGISTRY[item.name] is item
+    assert item.unit
+    assert item.source
+
+
+@EVERY
+def test_it_equals_its_naive_twin(item):
+    for weights in (random_weights(), random_weights(61, 1) * np.float32(0.5), np.ones((40, 40), dtype=np.float32)):
+        assert item.score(weights) == pytest.approx(naive_score(item, weights), rel=1e-12, abs=1e-12)
+
+
+@EVERY
+def test_it_is_deterministic_and_leaves_its_input_alone(item):
+    weights = random_weights()
+    before = weights.copy()
+    assert item.score(weights) == item.score(weights)
+    np.testing.assert_array_equal(weights, before)
+
+
+@EVERY
+def test_strides_and_types_of_the_same_numbers_change_nothing(item):
+    weights = random_weights()
+    expected = item.score(weights)
+    same = [np.asfortranarray(weights), np.repeat(weights, 2, axis=0)[::2]]
+    same += [weights.astype(dtype) for dtype in (np.float64, np.float16, ml_dtypes.bfloat16, ">f4")]
+    if "float32" not in item.name:
+        same += [(weights > 0).astype(dtype) for dtype in (bool, np.uint8, np.int64)]
+    for other in same:
+        assert item.score(other) == expected
+
+
+@EVERY
+def test_a_constant_is_simpler_than_noise(item):
+    constant, noise = item.score(np.ones((60, 60), dtype=np.float32)), item.score(random_weights())
+    assert constant > noise if item.unit == "raw/compressed" else constant < noise
+
+
+@EVERY
+def test_nothing_and_a_single_bit_are_defined(item):
+    for weights in (np.zeros((0,), np.float32), np.ones(1, np.float32), np.zeros((1, 1), np.float32)):
+        value = item.score(weights)
+        assert isinstance(value, float)
+        assert value >= 0 or math.isnan(value)
+
+
+@EVERY
+def test_what_is_not_finite_is_refused(item):
+    for bad in (np.nan, np.inf, -np.inf):
+        weights = random_weights()
+        weights[7, 7] = bad
+        with pytest.raises(ComplexityLabError, match="1 of 3600 weights are NaN or infinite"):
+            item.score(weights)
+
+
+def test_an_unknown_name_suggests_the_nearest():
+    with pytest.raises(UnknownNameError, match="did you mean gzip"):
+        estimator("gzpi")
