@@ -60,9 +60,14 @@ def binarize(values: Any) -> np.ndarray:
     return (view.values > 0).astype(np.uint8)
 
 
+def count_bad(values: np.ndarray, limit: np.signedinteger[Any]) -> int:
+    """Return how many values of a signed view are NaN or infinite."""
+    top = values.dtype.type(np.iinfo(values.dtype).max)
+    return int(np.count_nonzero((values & top) >= limit))
+
+
 def refuse_bad(values: np.ndarray, limit: np.signedinteger[Any]) -> None:
     """Raise ``WeightsError`` with their number if any value is NaN or infinite."""
-    top = values.dtype.type(np.iinfo(values.dtype).max)
-    bad = int(np.count_nonzero((values & top) >= limit))
+    bad = count_bad(values, limit)
     if bad:
         raise WeightsError(f"{bad} of {values.size} weights are NaN or infinite; they have no bit")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from complexity_lab.binary.binarize import Signed, binarize, refuse_bad, signed
+from complexity_lab.binary.binarize import Signed, count_bad, refuse_bad, signed
 from complexity_lab.binary.block_counts import BlockCounts, Shape
 from complexity_lab.binary.codes import Boundary, count_bits
 from complexity_lab.binary.kernels import add_squares, add_strings
@@ -68,14 +68,13 @@ class TensorCounter:
         values = view.values
         if self.shape == STRING:
             bad = add_strings(view, self._scratch, self.threads)
-            _refuse_bad_rest(values[values.size - values.size % 12 :], view.limit)
+            rests = [values[values.size - values.size % 12 :]]
         else:
             bad = add_squares(view, self._scratch, self.threads)
             rows, columns = values.shape
-            _refuse_bad_rest(values[rows - rows % 4 :], view.limit)
-            _refuse_bad_rest(values[:, columns - columns % 4 :], view.limit)
+            rests = [values[rows - rows % 4 :], values[:, columns - columns % 4 :]]
         found = self._drain(values.size)
-        if bad:
+        if bad or any(count_bad(rest, view.limit) for rest in rests):
             refuse_bad(values, view.limit)
         return found
 
@@ -90,11 +89,6 @@ class TensorCounter:
         dense[codes] = 0
         scored = int(counts.sum()) * int(np.prod(self.shape))
         return BlockCounts(self.shape, codes, counts, scored=scored, dropped=size - scored)
-
-
-def _refuse_bad_rest(values: np.ndarray, limit: Any) -> None:
-    if values.size:
-        refuse_bad(values, limit)
 
 
 class StreamCounter:
@@ -120,8 +114,10 @@ class StreamCounter:
         flat = view.values.reshape(-1)
         missing = -self._carry.size % 12
         head, body = flat[:missing], flat[missing:]
+        if count_bad(head, view.limit):
+            refuse_bad(flat, view.limit)
         counts = self._counter.count(Signed(body, view.limit))
-        head_bits = binarize_signed(head, view.limit)
+        head_bits = (head > 0).view(np.uint8)
         self._histogram[counts.codes] += counts.counts
         start = np.concatenate([self._carry, head_bits])
         rest = (body[body.size - body.size % 12 :] > 0).view(np.uint8)
@@ -135,11 +131,3 @@ class StreamCounter:
         """Return the counts of everything added so far."""
         return BlockCounts.from_histogram(STRING, self._histogram, dropped=self._carry.size)
 
-
-def binarize_signed(values: np.ndarray, limit: Any) -> np.ndarray:
-    """Return the bits of a signed view, uint8, after refusing what is not finite."""
-    _refuse_bad_rest(values, limit)
-    return (values > 0).view(np.uint8)
-
-
-__all__ = ["SQUARE", "STRING", "BlockCounts", "StreamCounter", "TensorCounter", "binarize", "block_counts"]

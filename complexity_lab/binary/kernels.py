@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from complexity_lab.binary import codes
-from complexity_lab.binary.binarize import Signed
+from complexity_lab.binary.binarize import Signed, count_bad
 
 WORTH_COMPILING = 4_000_000  # values; numpy counts them in about 0.1 s
 Kernel = Callable[[np.ndarray, Any, np.ndarray], bool]
@@ -110,5 +110,4 @@ def _side_by_side(kernel: Kernel, pieces: list[np.ndarray], limit: Any, histogra
 def _add_in_numpy(view: Signed, shape: tuple[int, ...], histogram: np.ndarray) -> bool:
     counted = codes.count_bits((view.values > 0).view(np.uint8), shape, "ignore")
     histogram[counted.codes] += counted.counts.astype(np.uint32)
-    top = view.values.dtype.type(np.iinfo(view.values.dtype).max)
-    return bool(((view.values & top) >= view.limit).any())
+    return count_bad(view.values, view.limit) > 0
