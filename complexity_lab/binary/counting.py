@@ -10,6 +10,7 @@ from complexity_lab.binary.binarize import Signed, count_bad, refuse_bad, signed
 from complexity_lab.binary.block_counts import BlockCounts, Shape
 from complexity_lab.binary.codes import Boundary, count_bits
 from complexity_lab.binary.kernels import add_squares, add_strings
+from complexity_lab.errors import WeightsError
 
 STRING: Shape = (12,)
 SQUARE: Shape = (4, 4)
@@ -114,9 +115,12 @@ class StreamCounter:
         flat = view.values.reshape(-1)
         missing = -self._carry.size % 12
         head, body = flat[:missing], flat[missing:]
-        if count_bad(head, view.limit):
-            refuse_bad(flat, view.limit)
-        counts = self._counter.count(Signed(body, view.limit))
+        try:
+            refuse_bad(head, view.limit)
+            counts = self._counter.count(Signed(body, view.limit))
+        except WeightsError:
+            refuse_bad(flat, view.limit)  # says how many of the whole tensor
+            raise
         head_bits = (head > 0).view(np.uint8)
         self._histogram[counts.codes] += counts.counts
         start = np.concatenate([self._carry, head_bits])
@@ -130,4 +134,3 @@ class StreamCounter:
     def result(self) -> BlockCounts:
         """Return the counts of everything added so far."""
         return BlockCounts.from_histogram(STRING, self._histogram, dropped=self._carry.size)
-

@@ -31,7 +31,7 @@ TableName = Literal["models", "measurements", "histograms"]
 Row = Mapping[str, Any]
 WRITE_ORDER: tuple[TableName, ...] = ("histograms", "measurements", "models")  # models last: it marks completion
 MANIFEST = "manifest.json"
-TEMPORARY = ".tmp-"
+TEMPORARY = ".tmp"  # a suffix, so that nothing that looks for *.parquet sees half a file
 RUNNING = ".running"
 SURVEY_LOCK = ".survey.lock"  # held by the survey that writes here
 WRITE_LOCK = ".write.lock"  # held while the parts of one model appear
@@ -77,7 +77,7 @@ class Store:
         for table in TABLES:
             (self.directory / table).mkdir(exist_ok=True)
             for path in (self.directory / table).iterdir():
-                if path.name.startswith(TEMPORARY) or path.name not in done:
+                if path.name.endswith(TEMPORARY) or path.name not in done:
                     path.unlink()
 
     @contextmanager
@@ -153,7 +153,7 @@ def part_name(model: str) -> str:
 
 def write_atomically(path: Path, data: Any) -> None:
     """Write a file that is either there as a whole or not at all, even after a crash."""
-    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
     try:
         with temporary.open("wb") as file:
             file.write(data)

@@ -68,10 +68,14 @@ class SafetensorsFile:
 def check_order(names: tuple[str, ...], found: set[str], label: str) -> None:
     """Raise ``WeightsError`` unless a file holds exactly the tensors that ``names`` orders."""
     missing, extra = sorted(set(names) - found), sorted(found - set(names))
-    if missing or extra:
-        parts = [f"lacks {len(missing)} ({missing[0]}, ...)"] * bool(missing)
-        parts += [f"has {len(extra)} more ({extra[0]}, ...)"] * bool(extra)
-        raise WeightsError(f"{label} {' and '.join(parts)} compared with the other state; they need the same tensors")
+    differences = [
+        f"{verb} {len(different)}{more} ({different[0]}, ...)"
+        for verb, different, more in (("lacks", missing, ""), ("has", extra, " more"))
+        if different
+    ]
+    if differences:
+        difference = " and ".join(differences)
+        raise WeightsError(f"{label} {difference} compared with the other state; they need the same tensors")
 
 
 def read_index(path: Path) -> tuple[StoredTensor, ...]:

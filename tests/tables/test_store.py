@@ -1,5 +1,6 @@
 import errno
 import json
+import os
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -64,7 +65,7 @@ def test_debris_of_a_killed_survey_is_removed(store):
     store.write("done", rows("done"), {})
     orphan = store.directory / "measurements" / part_name("killed")
     orphan.write_bytes(b"whatever")
-    temporary = store.directory / "models" / ".tmp-1-x.parquet"
+    temporary = store.directory / "models" / ".x.parquet.1.tmp"
     temporary.write_bytes(b"half")
     store.mark_running("killed")
     assert store.running() == {"killed"}
@@ -116,7 +117,7 @@ def test_a_truly_full_disk_keeps_what_is_finished(store):
     store.write("a", rows("a"), {})
     target = store.directory / "models" / part_name("a")
     before = target.read_bytes()
-    temporary = target.with_name(f"{store_module.TEMPORARY}{__import__('os').getpid()}-{target.name}")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}{store_module.TEMPORARY}")
     temporary.symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left"):
         store_module.write_atomically(target, b"new")

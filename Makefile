@@ -1,0 +1,32 @@
+# Two commands set everything up on a fresh machine: make survey, make test.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: survey test test-all lint types bench
+
+survey: $(INSTALLED)  ## train or load the digits zoo, survey it, write tables, figures and report
+	$(BIN)/complexity-lab study run studies/digits.toml --out runs/digits
+
+test: lint types  ## lint, types, fast tests and doctests
+	$(BIN)/pytest
+
+test-all: lint types  ## the slow tests too
+	$(BIN)/pytest -m "not gpu and not network"
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+bench: $(INSTALLED)  ## our speed against numpy.sum, pybdm, timm and a bare Python start
+	$(BIN)/complexity-lab bench
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with make PYTHON=...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,dask,duckdb]'
+	touch $@
