@@ -35,6 +35,9 @@ def signed(values: Any) -> Signed:
         InputError: another dtype, or integers that are not all 0 or 1.
     """
     array = as_numpy(values)
+    known = _READY.get(array.dtype)
+    if known is not None and array.flags.c_contiguous and array.flags.aligned:
+        return Signed(array.view(known[0]), known[1])
     if array.dtype == np.bool_:
         return Signed(np.ascontiguousarray(array).view(np.int8), np.int8(2))
     if np.issubdtype(array.dtype, np.integer):
@@ -44,8 +47,17 @@ def signed(values: Any) -> Signed:
     if array.dtype.name not in _INFINITY_BITS:
         raise InputError(f"dtype {array.dtype}, wanted float64, float32, float16, bfloat16, or 0/1 integers")
     native = np.require(array.astype(array.dtype.newbyteorder("="), copy=False), requirements=["C", "A"])
-    integer = np.dtype(f"int{8 * native.itemsize}")
-    return Signed(native.view(integer), integer.type(_INFINITY_BITS[array.dtype.name]))
+    integer, limit = _integer_view(native.dtype)
+    return Signed(native.view(integer), limit)
+
+
+def _integer_view(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], np.signedinteger[Any]]:
+    integer = np.dtype(f"int{8 * dtype.itemsize}")
+    return integer, integer.type(_INFINITY_BITS[dtype.name])
+
+
+# models hold hundreds of tensors, most of them small: what is ready to be viewed takes no other step
+_READY = {np.dtype(name): _integer_view(np.dtype(name)) for name in ("float64", "float32", "float16")}
 
 
 def binarize(values: Any) -> np.ndarray:

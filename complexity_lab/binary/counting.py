@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def as_matrix(values: np.ndarray) -> np.ndarray:
     """Flatten axes after the first: ``[out, in, kh, kw]`` becomes ``[out, in * kh * kw]``; 1-D becomes one row."""
     if values.ndim < 2:
         return values.reshape(1, -1)
-    return values.reshape(values.shape[0], int(np.prod(values.shape[1:])))
+    return values.reshape(values.shape[0], prod(values.shape[1:]))
 
 
 class TensorCounter:
@@ -75,7 +76,7 @@ class TensorCounter:
             rows, columns = values.shape
             rests = [values[rows - rows % 4 :], values[:, columns - columns % 4 :]]
         found = self._drain(values.size)
-        if bad or any(count_bad(rest, view.limit) for rest in rests):
+        if bad or any(count_bad(rest, view.limit) for rest in rests if rest.size):
             refuse_bad(values, view.limit)
         return found
 
@@ -88,7 +89,7 @@ class TensorCounter:
         codes = np.flatnonzero(dense)
         counts = dense[codes].astype(np.int64)
         dense[codes] = 0
-        scored = int(counts.sum()) * int(np.prod(self.shape))
+        scored = int(counts.sum()) * prod(self.shape)
         return BlockCounts(self.shape, codes, counts, scored=scored, dropped=size - scored)
 
 
@@ -111,7 +112,10 @@ class StreamCounter:
             InputError: wrong dtype.
             WeightsError: NaN or infinite weights; nothing of the tensor is then counted.
         """
-        view = signed(weights)
+        self.add_signed(signed(weights))
+
+    def add_signed(self, view: Signed) -> None:
+        """Append a tensor that is viewed as signed integers already."""
         flat = view.values.reshape(-1)
         missing = -self._carry.size % 12
         head, body = flat[:missing], flat[missing:]
@@ -126,10 +130,9 @@ class StreamCounter:
         start = np.concatenate([self._carry, head_bits])
         rest = (body[body.size - body.size % 12 :] > 0).view(np.uint8)
         if start.size == 12:
-            self._histogram[int(start @ (1 << np.arange(12)))] += 1
-            self._carry = rest
-        else:
-            self._carry = np.concatenate([start, rest])
+            self._histogram[int(np.packbits(start, bitorder="little").view("<u2")[0])] += 1
+            start = rest[:0]
+        self._carry = np.concatenate([start, rest])
 
     def result(self) -> BlockCounts:
         """Return the counts of everything added so far."""

@@ -30,7 +30,7 @@ class _Kernels:
     def __init__(self) -> None:
         self.seen = 0
         self.lock = threading.Lock()
-        self.loaded: dict[tuple[str, str], Kernel] = {}
+        self.loaded: dict[tuple[str, np.dtype[Any]], Kernel] = {}
 
     def get(self, name: str, dtype: np.dtype[Any], size: int) -> Kernel | None:
         """Return a kernel, or None while the process has not counted enough values to be worth its start-up."""
@@ -38,9 +38,9 @@ class _Kernels:
             self.seen += size
             if self.seen < WORTH_COMPILING:
                 return None
-            if (name, dtype.name) not in self.loaded:
-                self.loaded[name, dtype.name] = _load(name, dtype)
-            return self.loaded[name, dtype.name]
+            if (name, dtype) not in self.loaded:
+                self.loaded[name, dtype] = _load(name, dtype)
+            return self.loaded[name, dtype]
 
     def warm(self) -> None:
         """Use the compiled kernels from now on, whatever the size."""
