@@ -1,0 +1,48 @@
+"""Figures of a survey, one file each; ``FIGURES`` lists them, ``render`` writes them with the tables behind them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from complexity_lab.errors import OutputError
+from complexity_lab.figures import bdm_ratio, compressor_ratios, decomposition, effect_size, initial_spread, layers
+from complexity_lab.figures.figure import Figure
+from complexity_lab.figures.render import RenderedFigure, chosen_figures, paint, svg_bytes, write_figure
+from complexity_lab.statistics import SurveyTables
+
+FIGURES: Final[dict[str, Figure]] = {
+    figure.name: figure
+    for figure in (
+        bdm_ratio.FIGURE,
+        effect_size.FIGURE,
+        decomposition.FIGURE,
+        compressor_ratios.FIGURE,
+        layers.FIGURE,
+        initial_spread.FIGURE,
+    )
+}
+
+__all__ = ["FIGURES", "Figure", "RenderedFigure", "paint", "render", "svg_bytes"]
+
+
+def render(directory: Path, out: Path | None = None, names: Sequence[str] | None = None) -> list[RenderedFigure]:
+    """Write figures of a survey: NAME.pdf, NAME.png, NAME.csv and NAME.parquet each, identical for identical tables.
+
+    Args:
+        directory: the survey.
+        out: where to write; ``directory/figures`` if None. Created if missing.
+        names: which figures; every figure that applies to the survey if None.
+
+    Raises:
+        InputError: no survey, or a figure named does not apply to it.
+        UnknownNameError: there is no figure of that name.
+        OutputError: ``out`` cannot be written.
+    """
+    tables = SurveyTables.read(directory)
+    chosen, _ = chosen_figures(tables, FIGURES, names)
+    folder = out if out is not None else directory / "figures"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot create {folder}: {error}; choose another --out") from error
+    return [write_figure(figure, tables, folder) for figure in chosen]

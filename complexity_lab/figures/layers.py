@@ -1,0 +1,102 @@
+"""Where in a network the drop sits: one strip per model, coloured by the change of each tensor's BDM."""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import SymLogNorm
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import FuncFormatter
+
+from complexity_lab.figures import numbers, theme
+from complexity_lab.figures.axes import symlog_threshold
+from complexity_lab.figures.figure import Figure
+from complexity_lab.statistics import SurveyTables, compare_layers
+
+Floats = npt.NDArray[np.float64]
+BINS = 60
+_MOST_NAMED = 40
+
+
+def prepare(tables: SurveyTables) -> pd.DataFrame:
+    """Return every compared matrix and embedding, models by family and size, tensors in model order."""
+    facts = tables.models[["model", "family", "parameters"]]
+    layers = compare_layers(tables.models, tables.measurements)
+    layers = layers.loc[layers["ratio"].notna()].merge(facts, on="model", how="left")
+    layers["change_percent"] = 100 * (layers["ratio"] - 1)
+    return layers.sort_values(["family", "parameters", "model"], kind="stable", ignore_index=True)
+
+
+def draw(table: pd.DataFrame, figure: Canvas) -> None:
+    """Draw one row per model; a tensor covers its equal share of the row."""
+    names = [str(name) for name in table["model"].unique()]
+    image = np.stack([strip(rows["change_percent"].to_numpy(float)) for _, rows in table.groupby("model", sort=False)])
+    row_height = 0.19 if len(names) <= _MOST_NAMED else min(0.19, 6.0 / len(names))
+    figure.set_size_inches(theme.PAGE_WIDTH, max(1.7, 1.0 + row_height * len(names)))
+    axes = figure.add_subplot()
+    reach = max(float(np.abs(image).max()), 1e-6)
+    norm = SymLogNorm(linthresh=symlog_threshold(image.ravel()), vmin=-reach, vmax=reach)
+    mesh = axes.pcolormesh(
+        *(np.linspace(0, 100, BINS + 1), np.arange(len(names) + 1)), image, cmap="PuOr_r", norm=norm, rasterized=True
+    )
+    axes.invert_yaxis()
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f} %"))
+    axes.set_xlabel("depth (position among the model's matrices)")
+    _name_rows(axes, table, names)
+    bar = figure.colorbar(mesh, ax=axes, pad=0.015, aspect=30, shrink=0.95)
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: numbers.percent(value / 100, 1)))
+    bar.ax.minorticks_off()
+    bar.set_label("change of the tensor's BDM")
+    bar.outline.set_linewidth(0.4)
+
+
+def caption(table: pd.DataFrame) -> str:
+    """Return the caption with its numbers."""
+    simpler = int((table["ratio"] < 1).sum())
+    return (
+        f"Change of BDM of each matrix and embedding by training, first layer at the left; {len(table):,} tensors of "
+        f"{numbers.models(table['model'].nunique())}, {simpler:,} ({numbers.percent(simpler / len(table))}) of them "
+        "simpler after training (purple). Tensors differ in size, and small ones move more: compare like models along "
+        "a column rather than tensors within a row."
+    )
+
+
+def strip(values: Floats) -> Floats:
+    """Spread the values of one model's tensors over BINS cells, nearest tensor per cell.
+
+    >>> strip(np.array([1.0, 2.0]))[[0, 29, 30, 59]].tolist()
+    [1.0, 1.0, 2.0, 2.0]
+    """
+    centres = (np.arange(BINS) + 0.5) / BINS
+    return np.asarray(values[np.minimum((centres * len(values)).astype(int), len(values) - 1)], dtype=np.float64)
+
+
+def _name_rows(axes: Axes, table: pd.DataFrame, names: list[str]) -> None:
+    """Label rows with model names, or with families where there are too many models."""
+    axes.tick_params(axis="y", length=0)
+    if len(names) <= _MOST_NAMED:
+        axes.set_yticks(np.arange(len(names)) + 0.5, names)
+        return
+    family = table.drop_duplicates("model")["family"].to_numpy(str)
+    starts = np.flatnonzero(np.r_[True, family[1:] != family[:-1]])
+    ends = np.r_[starts[1:], len(family)]
+    for end in ends[:-1]:
+        axes.axhline(end, color="white", linewidth=0.8)
+    wide = ends - starts >= len(family) / 45  # a label needs the height of a line of text
+    axes.set_yticks(((starts + ends) / 2)[wide], family[starts][wide].tolist())
+
+
+def _applies(tables: SurveyTables) -> str | None:
+    if len(compare_layers(tables.models, tables.measurements)):
+        return None
+    return "no tensor has bdm of both initial and trained weights"
+
+
+FIGURE = Figure(
+    name="layers",
+    title="Change by depth",
+    applies=_applies,
+    prepare=prepare,
+    draw=draw,
+    caption=caption,
+)

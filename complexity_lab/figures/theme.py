@@ -1,0 +1,130 @@
+"""One look for every figure: print sizes, fonts, and a colour and marker per family that survive colour blindness."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+
+PAGE_WIDTH: Final = 7.0  # inches, the text block of a page
+DPI: Final = 220
+INK: Final = "#1f2328"
+FAINT: Final = "#9aa0a6"
+RULE: Final = "#d5d8dc"
+DROP: Final = "#332288"
+RISE: Final = "#CC6677"
+SIGN_BIAS: Final = "#DDAA33"
+ARRANGEMENT: Final = "#004488"
+OTHER: Final = "other"
+
+MOST_FAMILIES: Final = 12
+"""Families with a colour of their own; of more, all but the eleven most frequent are grey."""
+
+# Paul Tol's muted and vibrant schemes, distinct under every common colour blindness; markers do without colour.
+_COLOURS = (
+    *("#332288", "#CC6677", "#117733", "#88CCEE", "#AA4499", "#999933", "#882255", "#44AA99", "#DDCC77"),
+    *("#EE7733", "#1f2328", "#0077BB"),
+)
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h", "d", "p")
+
+STYLE: Final[dict[str, Any]] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": False,
+    "grid.color": RULE,
+    "grid.linewidth": 0.4,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.minor.width": 0.4,
+    "ytick.minor.width": 0.4,
+    "text.color": INK,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "legend.handletextpad": 0.5,
+    "legend.handlelength": 1.5,
+    "legend.columnspacing": 1.1,
+    "lines.linewidth": 0.8,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "pdf.fonttype": 42,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "complexity_lab",
+    "text.parse_math": False,  # a model's name may hold a dollar sign
+}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How the points of one family look."""
+
+    colour: str
+    marker: str
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Apply the look to everything drawn and saved inside; nothing global is left changed."""
+    look: Any = STYLE  # the stub of rc_context wants a literal type of every key
+    with mpl.rc_context(look):
+        yield
+
+
+def new_figure() -> Figure:
+    """Return an empty page-wide figure with automatic layout; call inside :func:`style`."""
+    return Figure(figsize=(PAGE_WIDTH, 3.6), layout="constrained")
+
+
+def family_marks(families: Iterable[str]) -> dict[str, Mark]:
+    """Return a mark per family, most frequent first; rare families beyond MOST_FAMILIES share the mark of "other".
+
+    >>> marks = family_marks(["vit", "resnet", "vit"])
+    >>> list(marks), marks["vit"].marker
+    (['vit', 'resnet'], 'o')
+    """
+    counts = Counter(families)
+    ordered = sorted(counts, key=lambda family: (-counts[family], family))
+    own = ordered if len(ordered) <= MOST_FAMILIES else ordered[: MOST_FAMILIES - 1]
+    styles = [Mark(colour, marker) for colour, marker in zip(_COLOURS, _MARKERS, strict=True)]
+    rest = dict.fromkeys(ordered[len(own) :], Mark("#BBBBBB", "o"))
+    return dict(zip(own, styles, strict=False)) | rest
+
+
+def legend_groups(marks: dict[str, Mark]) -> dict[str, Mark]:
+    """Return what a legend lists: each family with a mark of its own, and "other" if there is one."""
+    grey = [family for family, mark in marks.items() if mark.colour == "#BBBBBB"]
+    named = {family: mark for family, mark in marks.items() if family not in grey}
+    return named | ({OTHER: marks[grey[0]]} if grey else {})
+
+
+def family_handles(marks: dict[str, Mark]) -> list[Line2D]:
+    """Return one legend handle per family."""
+    return [point_handle(family, mark) for family, mark in legend_groups(marks).items()]
+
+
+def point_handle(label: str, mark: Mark, **changes: Any) -> Line2D:
+    """Return a legend handle that looks like a point."""
+    look: dict[str, Any] = {"markersize": 4.5, "markeredgecolor": "white", "markeredgewidth": 0.4}
+    return Line2D([], [], linestyle="none", color=mark.colour, marker=mark.marker, label=label, **(look | changes))
+
+
+def legend_below(figure: Figure, handles: list[Line2D]) -> Legend:
+    """Put a legend of at most seven columns under all axes, where it covers no data."""
+    rows = max(math.ceil(len(handles) / 7), 1)
+    return figure.legend(handles=handles, loc="outside lower center", ncols=max(math.ceil(len(handles) / rows), 1))

@@ -1,0 +1,105 @@
+"""What was surveyed and how to do it again, from the manifest."""
+
+import json
+from calendar import month_name
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from complexity_lab.errors import InputError
+
+_PLAN_FIRST = ("zoo", "selection", "states", "seeds", "metrics")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A name and what it is, both as text."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """The manifest of a survey as text."""
+
+    zoo: str
+    created: str
+    command: str
+    plan: tuple[Fact, ...]
+    identity: tuple[Fact, ...]
+    versions: tuple[Fact, ...]
+    machine: tuple[Fact, ...]
+
+
+def provenance(manifest: dict[str, Any]) -> Provenance:
+    """Read a manifest.
+
+    Raises:
+        InputError: a key is missing.
+    """
+    try:
+        plan = manifest["plan"]
+        named = [key for key in _PLAN_FIRST if key in plan]
+        named += [key for key in plan if key not in (*_PLAN_FIRST, "models") and plan[key] is not None]
+        return Provenance(
+            zoo=str(plan["zoo"]),
+            created=moment(str(manifest["created"])),
+            command=str(manifest["command"]),
+            plan=(
+                *(Fact(key.replace("_", " "), as_text(plan[key])) for key in named),
+                Fact("models in the plan", f"{len(plan['models']):,}"),
+            ),
+            identity=(
+                Fact("plan hash", str(manifest["plan_hash"])),
+                *(Fact(f"CTM table {name} (SHA-256)", str(digest)) for name, digest in manifest["ctm_sha256"].items()),
+            ),
+            versions=(
+                Fact("complexity-lab", str(manifest["package_version"])),
+                *(Fact(str(name), str(version)) for name, version in manifest["versions"].items()),
+            ),
+            machine=tuple(_machine_fact(str(key), value) for key, value in manifest["machine"].items()),
+        )
+    except KeyError as error:
+        raise InputError(
+            f"the manifest lacks {error}, which every survey writes; run the survey again or restore its manifest.json"
+        ) from error
+
+
+def moment(text: str) -> str:
+    """Return an ISO time for reading; anything else as it is.
+
+    >>> moment("2026-01-02T03:04:05+00:00"), moment("yesterday")
+    ('2 January 2026, 03:04 UTC', 'yesterday')
+    """
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{time.day} {month_name[time.month]} {time:%Y, %H:%M} {time.tzname() or ''}".strip()
+
+
+def as_text(value: Any) -> str:
+    """Return a value of a plan as a short line.
+
+    >>> as_text([0, 1, 2]), as_text({"sample": 200, "filter": None}), as_text(None)
+    ('0, 1, 2', 'sample 200', 'not set')
+    """
+    if isinstance(value, dict):
+        return (
+            ", ".join(f"{key.replace('_', ' ')} {as_text(item)}" for key, item in value.items() if item is not None)
+            or "everything"
+        )
+    if isinstance(value, (list, tuple)):
+        return ", ".join(as_text(item) for item in value) or "none"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and abs(value) >= 10_000:
+        return f"{value:,}"
+    return "not set" if value is None else json.dumps(value)
+
+
+def _machine_fact(key: str, value: Any) -> Fact:
+    if key == "memory_bytes" and isinstance(value, (int, float)):
+        return Fact("memory", f"{value / 2**30:.1f} GiB")
+    return Fact(key.replace("_", " "), as_text(value))

@@ -1,0 +1,103 @@
+"""Ratios of single tensors: where in a network the drop sits."""
+
+import re
+
+import numpy as np
+import pandas as pd
+
+LAYER_COLUMNS: dict[str, str] = {
+    "model": "id of the model",
+    "tensor": "name of the tensor",
+    "kind": "matrix, norm, bias, embedding or other",
+    "shape": "64x3x7x7",
+    "depth": "position among the model's compared tensors in model order, 0 (first) to 1 (last)",
+    "weights": "weights scored",
+    "initial_mean": "BDM, mean over initial seeds; bits",
+    "trained_mean": "BDM, mean over trained seeds; bits",
+    "ratio": "trained mean / initial mean",
+    "ones_fraction_trained": "share of weights above zero, mean over seeds",
+}
+
+_KEYS = ["model", "tensor"]
+_NUMBER = re.compile(r"\d+")
+
+
+def compare_layers(
+    models: pd.DataFrame,
+    measurements: pd.DataFrame,
+    *,
+    metric: str = "bdm",
+    kinds: tuple[str, ...] = ("matrix", "embedding"),
+) -> pd.DataFrame:
+    """Compare each tensor's trained with its initial weights, columns LAYER_COLUMNS.
+
+    Norms and biases are left out by default: they start constant, so their ratio says nothing. Tensors keep the order
+    of the measurements, which is model order. Small tensors are not comparable with large ones: with few blocks the
+    BDM counts blocks, with many it saturates.
+    """
+    rows = _tensor_rows(models, measurements, metric, kinds)
+    order = rows.drop_duplicates(_KEYS)[[*_KEYS, "kind", "shape"]]
+    means = (
+        rows.assign(ones_fraction=rows["ones"].astype(float) / rows["scored"].astype(float))
+        .groupby([*_KEYS, "state"], sort=False)[["value", "scored", "ones_fraction"]]
+        .mean()
+        .reset_index()
+    )
+    initial = means.loc[means["state"] == "initial", [*_KEYS, "value"]].rename(columns={"value": "initial_mean"})
+    trained = means.loc[means["state"] == "trained", [*_KEYS, "value", "scored", "ones_fraction"]].rename(
+        columns={"value": "trained_mean", "scored": "weights", "ones_fraction": "ones_fraction_trained"}
+    )
+    table = order.merge(initial, on=_KEYS).merge(trained, on=_KEYS)
+    base = table["initial_mean"].to_numpy(float)
+    table = table.assign(ratio=table["trained_mean"].to_numpy(float) / np.where(base > 0, base, np.nan))
+    position = table.groupby("model", sort=False).cumcount().to_numpy(float)
+    last = table.groupby("model", sort=False)["tensor"].transform("size").to_numpy(float) - 1
+    return table.assign(depth=position / np.maximum(last, 1))[list(LAYER_COLUMNS)].reset_index(drop=True)
+
+
+def skipped_tensors(measurements: pd.DataFrame) -> pd.DataFrame:
+    """Count tensors that were not scored: one row per reason and kind, columns ``reason kind tensors models example``.
+
+    A tensor counts once, whatever the number of states, seeds and metrics that report it. Reasons that differ only in
+    numbers are one, in which ``n`` stands for what differs. Most frequent first.
+    """
+    rows = measurements.loc[(measurements["scope"] == "tensor") & (measurements["status"] != "ok")]
+    reasons = rows["reason"].fillna("no reason given")
+    once = rows.assign(reason=reasons.map(_common_reasons(reasons.unique().tolist())))
+    once = once.drop_duplicates([*_KEYS, "reason"])
+    counts = once.groupby(["reason", "kind"], sort=False).agg(
+        tensors=("tensor", "size"), models=("model", "nunique"), example=("tensor", "first")
+    )
+    return counts.reset_index().sort_values(
+        ["tensors", "reason", "kind"], ascending=[False, True, True], ignore_index=True
+    )
+
+
+def _common_reasons(reasons: list[str]) -> dict[str, str]:
+    """Map each reason to what it has in common with those that differ from it in numbers only.
+
+    >>> _common_reasons(["8 values, wanted 12", "10 values, wanted 12"])["8 values, wanted 12"]
+    'n values, wanted 12'
+    """
+    alike: dict[str, list[str]] = {}
+    for reason in reasons:
+        alike.setdefault(_NUMBER.sub("n", reason), []).append(reason)
+    common: dict[str, str] = {}
+    for members in alike.values():
+        places = zip(*(_NUMBER.findall(reason) for reason in members), strict=True)
+        numbers = [place[0] if len(set(place)) == 1 else "n" for place in places]
+        words = _NUMBER.split(members[0])
+        common |= dict.fromkeys(members, "".join(map("".join, zip(words, [*numbers, ""], strict=True))))
+    return common
+
+
+def _tensor_rows(models: pd.DataFrame, measurements: pd.DataFrame, metric: str, kinds: tuple[str, ...]) -> pd.DataFrame:
+    ok_models = set(models.loc[models["status"] == "ok", "model"])
+    kept = (
+        (measurements["scope"] == "tensor")
+        & (measurements["status"] == "ok")
+        & (measurements["metric"] == metric)
+        & measurements["kind"].isin(kinds)
+        & measurements["model"].isin(ok_models)
+    )
+    return measurements.loc[kept]

@@ -1,0 +1,68 @@
+"""Tests of one model: are its trained weights simpler than its initial weights vary by seed?"""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+Floats = npt.NDArray[np.float64]
+
+NO_RATIO = "initial mean is not positive"
+ONE_SEED = "one initial seed: spread unknown"
+NO_SPREAD = "seeds do not differ: no spread to test against"
+
+
+def p_values(table: pd.DataFrame) -> pd.DataFrame:
+    """Return ``p_value`` (two-sided), ``test`` and ``undefined`` for each row of a comparison.
+
+    One set of trained weights is a new observation against n initial seeds: ``t = z / sqrt(1 + 1/n)`` with n - 1
+    degrees of freedom. Several trained seeds: Welch's test. Both take seeds as independent draws from a normal
+    distribution. Where neither is defined, ``p_value`` is NaN, ``test`` is empty and ``undefined`` says why.
+    """
+    undefined = _why_undefined(table)
+    welch = (undefined == "") & (table["n_trained"].to_numpy() > 1)
+    single = (undefined == "") & ~welch
+    p_value = np.full(len(table), np.nan)
+    p_value[single] = _new_observation(table.loc[single])
+    p_value[welch] = _welch(table.loc[welch])
+    test = np.select([single, welch], ["new observation", "Welch"], default="")
+    return pd.DataFrame({"p_value": p_value, "test": test, "undefined": undefined}, index=table.index)
+
+
+def q_values(p_value: Floats) -> Floats:
+    """Return Benjamini-Hochberg adjusted p-values; NaN stays NaN and does not count as a test.
+
+    >>> q_values(np.array([0.01, np.nan, 0.04])).tolist()
+    [0.02, nan, 0.04]
+    """
+    adjusted = np.full(len(p_value), np.nan)
+    tested = ~np.isnan(p_value)
+    if tested.any():
+        adjusted[tested] = stats.false_discovery_control(p_value[tested], method="bh")
+    return adjusted
+
+
+def _why_undefined(table: pd.DataFrame) -> npt.NDArray[np.object_]:
+    varies = (table["initial_sd"].to_numpy() > 0) | (table["trained_sd"].to_numpy() > 0)
+    conditions = [table["initial_mean"].to_numpy() <= 0, table["n_initial"].to_numpy() < 2, ~varies]
+    return np.select(conditions, [NO_RATIO, ONE_SEED, NO_SPREAD], default="").astype(object)
+
+
+def _new_observation(table: pd.DataFrame) -> Floats:
+    n = table["n_initial"].to_numpy(float)
+    distance = np.abs(table["trained_mean"].to_numpy() - table["initial_mean"].to_numpy())
+    t = distance / (table["initial_sd"].to_numpy() * np.sqrt(1 + 1 / n))
+    return np.asarray(2 * stats.t.sf(t, n - 1), dtype=np.float64)
+
+
+def _welch(table: pd.DataFrame) -> Floats:
+    result = stats.ttest_ind_from_stats(
+        table["trained_mean"].to_numpy(float),
+        table["trained_sd"].to_numpy(float),
+        table["n_trained"].to_numpy(float),
+        table["initial_mean"].to_numpy(float),
+        table["initial_sd"].to_numpy(float),
+        table["n_initial"].to_numpy(float),
+        equal_var=False,
+    )
+    return np.asarray(result.pvalue, dtype=np.float64)

@@ -1,0 +1,130 @@
+"""The headline numbers of a survey: one frozen record per metric, from which every sentence is written."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from complexity_lab.statistics.correlation import RankCorrelation, spearman
+from complexity_lab.statistics.decomposition import decompose
+from complexity_lab.statistics.intervals import Interval, median_interval, signed_rank_p, wilson
+
+SIGNIFICANCE: Final = 0.05
+"""A model counts as significant when its Benjamini-Hochberg adjusted p-value is at most this."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZooSummary:
+    """What a survey found, for one metric. Counts are of models; NaN marks what these models cannot tell."""
+
+    metric: str
+    n_models: int  # in the plan
+    n_ok: int
+    n_failed: int
+    n_skipped: int
+    n_compared: int  # ok, with initial and trained weights and a ratio
+    n_below: int  # ratio below 1
+    below: Interval  # share of the compared, Wilson
+    median_ratio: Interval  # percentile bootstrap over models
+    lowest_ratio: float
+    highest_ratio: float
+    wilcoxon_p: float  # two-sided, log ratio = 0
+    n_tested: int  # with a p-value of their own
+    n_significant: int  # q at most SIGNIFICANCE, in either direction
+    n_significant_below: int  # of these, simpler after training
+    correlation: RankCorrelation  # of ratio with parameters
+    median_sign_bias_share: float  # of the drop, over models that dropped and have a null model
+    n_with_share: int
+    n_null: int  # compared, with a null model
+    n_below_null: int  # simpler than independent bits with their own share of ones
+    below_null: Interval  # share of n_null, Wilson
+    n_saturated: int
+    initial_seeds: tuple[int, int]  # fewest and most per compared model; (0, 0) if none
+    trained_seeds: tuple[int, int]
+
+
+def summarize(
+    models: pd.DataFrame, ratios: pd.DataFrame, *, rng: np.random.Generator, metric: str = "bdm"
+) -> ZooSummary:
+    """Summarize one metric of a survey.
+
+    Zero compared models give counts of zero and NaN elsewhere; one gives a median without interval and no correlation.
+
+    Args:
+        models: the survey's table of models.
+        ratios: what :func:`complexity_lab.statistics.ratios.compare` returned.
+        rng: drives the bootstrap and the permutations.
+        metric: which rows of ``ratios``.
+    """
+    table = ratios.loc[(ratios["metric"] == metric) & ratios["ratio"].notna()]
+    ratio = table["ratio"].to_numpy(float)
+    parts = decompose(table)
+    shares = parts["sign_bias_share"].dropna().to_numpy(float)
+    below_null = int((parts["arrangement"] > 0).sum())
+    significant = table["q_value"].to_numpy(float) <= SIGNIFICANCE
+    sized = table.loc[table["parameters"].notna()]
+    return ZooSummary(
+        metric=metric,
+        n_models=len(models),
+        n_ok=int((models["status"] == "ok").sum()),
+        n_failed=int((models["status"] == "failed").sum()),
+        n_skipped=int((models["status"] == "skipped").sum()),
+        n_compared=len(table),
+        n_below=int((ratio < 1).sum()),
+        below=wilson(int((ratio < 1).sum()), len(table)),
+        median_ratio=median_interval(ratio, rng=rng),
+        lowest_ratio=float(ratio.min()) if len(ratio) else np.nan,
+        highest_ratio=float(ratio.max()) if len(ratio) else np.nan,
+        wilcoxon_p=signed_rank_p(ratio),
+        n_tested=int(table["p_value"].notna().sum()),
+        n_significant=int(significant.sum()),
+        n_significant_below=int((significant & (ratio < 1)).sum()),
+        correlation=spearman(sized["ratio"].to_numpy(float), sized["parameters"].to_numpy(float), rng=rng),
+        median_sign_bias_share=float(np.median(shares)) if len(shares) else np.nan,
+        n_with_share=len(shares),
+        n_null=len(parts),
+        n_below_null=below_null,
+        below_null=wilson(below_null, len(parts)),
+        n_saturated=int(table["saturated"].sum()),
+        initial_seeds=_range(table["n_initial"]),
+        trained_seeds=_range(table["n_trained"]),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSummary:
+    """One metric's line in a table of metrics."""
+
+    metric: str
+    n_compared: int
+    n_below: int  # ratio below 1
+    below: Interval  # share, Wilson
+    median_ratio: Interval  # percentile bootstrap over models
+    wilcoxon_p: float
+    n_significant: int  # q at most SIGNIFICANCE, in either direction
+
+
+def summarize_metrics(ratios: pd.DataFrame, *, rng: np.random.Generator) -> list[MetricSummary]:
+    """Return one record per metric that has a ratio, in the order of the comparison."""
+    known = ratios.loc[ratios["ratio"].notna()]
+    records = []
+    for metric, table in known.groupby("metric", sort=False):
+        ratio = table["ratio"].to_numpy(float)
+        n_below = int((ratio < 1).sum())
+        records.append(
+            MetricSummary(
+                metric=str(metric),
+                n_compared=len(ratio),
+                n_below=n_below,
+                below=wilson(n_below, len(ratio)),
+                median_ratio=median_interval(ratio, rng=rng),
+                wilcoxon_p=signed_rank_p(ratio),
+                n_significant=int((table["q_value"] <= SIGNIFICANCE).sum()),
+            )
+        )
+    return records
+
+
+def _range(counts: "pd.Series[int]") -> tuple[int, int]:
+    return (int(counts.min()), int(counts.max())) if len(counts) else (0, 0)

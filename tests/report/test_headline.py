@@ -1,0 +1,134 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from complexity_lab.figures.numbers import GLUE
+from complexity_lab.report import headline, qualifications
+from complexity_lab.report.headline import initial_findings, missing_models
+from complexity_lab.statistics import Interval, RankCorrelation, compare, initial_weights, summarize, wilson
+from tests.synthetic import make_survey
+
+NAN = float("nan")
+
+
+def summary_of(**shape):
+    survey = make_survey(**shape)
+    return summarize(survey.models, compare(survey.models, survey.measurements), rng=np.random.default_rng(0))
+
+
+@pytest.fixture(scope="module")
+def many():
+    return summary_of(n_models=12)
+
+
+def plain(text):
+    return text.replace(GLUE, " ")
+
+
+def everything(summary):
+    return plain(" ".join([headline(summary), *qualifications(summary), missing_models(summary)]))
+
+
+def test_most_became_simpler(many):
+    found = dataclasses.replace(
+        many, n_compared=200, n_below=180, below=wilson(180, 200), median_ratio=Interval(0.9731, 0.97, 0.98)
+    )
+    assert plain(headline(found)) == (
+        "Training lowered the BDM of 180 of 200 models (90 %; 95 % interval 85 to 93 %); the median ratio is 0.973 "
+        "(0.970 to 0.980)."
+    )
+
+
+def test_few_became_simpler_is_said(many):
+    found = dataclasses.replace(many, n_compared=200, n_below=20, below=wilson(20, 200))
+    assert "of only 20 of 200 models" in plain(headline(found))
+    assert "raised that of most" in headline(found)
+
+
+def test_an_open_question_stays_open(many):
+    found = dataclasses.replace(many, n_compared=4, n_below=3, below=wilson(3, 4))
+    assert "does not settle" in headline(found)
+
+
+@pytest.mark.parametrize(("ratio", "words"), [(0.9, "lowered"), (1.1, "raised"), (1.0, "unchanged")])
+@pytest.mark.parametrize(
+    ("tested", "significant", "doubt"),
+    [(0, 0, "unknown"), (1, 0, "does not exceed"), (1, 1, "more than its seeds vary")],
+)
+def test_one_model(many, ratio, words, tested, significant, doubt):
+    found = dataclasses.replace(
+        many, n_compared=1, median_ratio=Interval(ratio, NAN, NAN), n_tested=tested, n_significant=significant
+    )
+    assert words in headline(found)
+    assert ratio == 1 or doubt in headline(found)
+
+
+def test_nothing_to_say_about_training():
+    assert headline(summary_of(n_models=0)) == "This survey holds no models."
+    assert plain(headline(summary_of(n_models=3, failed=3))) == "None of the 3 models could be measured."
+    found = summary_of(n_models=5, trained_seeds=0)
+    assert plain(headline(found)).startswith("5 models were measured, but not both before and after training")
+    assert qualifications(found) == []
+    assert "1 model was measured" in plain(headline(summary_of(n_models=1, trained_seeds=0)))
+
+
+def test_no_sentence_has_a_hole():
+    for shape in (
+        {},
+        {"n_models": 1},
+        {"n_models": 2},
+        {"n_models": 3, "initial_seeds": 1, "trained_seeds": 1},
+        {"n_models": 30, "zoo": "timm", "failed": 2},
+        {"n_models": 4, "metrics": ("bdm",)},
+    ):
+        text = everything(summary_of(**shape))
+        assert "nan" not in text
+        assert "–" not in text
+        assert " 1 models" not in text
+
+
+def test_significance_names_both_directions_and_its_limit(many):
+    found = dataclasses.replace(many, n_tested=10, n_significant=9, n_significant_below=7)
+    assert "7 of 10 models became simpler and 2 more complex" in everything(found)
+    assert "can be tiny" in everything(found)
+    assert "No single model can be tested" in everything(dataclasses.replace(many, n_tested=0))
+
+
+def test_a_rejected_null_is_not_claimed_when_it_is_not(many):
+    assert "is rejected" in everything(dataclasses.replace(many, wilcoxon_p=0.01))
+    assert "is not rejected" in everything(dataclasses.replace(many, wilcoxon_p=0.2))
+
+
+def test_saturation_is_mentioned_only_if_there_is_any(many):
+    assert "saturated" not in everything(dataclasses.replace(many, n_saturated=0))
+    assert "3 of 12 models are saturated" in everything(dataclasses.replace(many, n_saturated=3))
+
+
+def test_sign_bias_is_quoted(many):
+    found = dataclasses.replace(many, median_sign_bias_share=0.371, n_with_share=11)
+    assert "accounts for 37 % of the drop in the median of the 11 models" in everything(found)
+
+
+def test_correlation_has_a_direction_only_if_detected(many):
+    rising = RankCorrelation(Interval(0.6, 0.3, 0.8), 0.001, 12)
+    assert "closer to or above 1" in everything(dataclasses.replace(many, correlation=rising))
+    falling = RankCorrelation(Interval(-0.6, -0.8, -0.3), 0.001, 12)
+    assert "that are lower" in everything(dataclasses.replace(many, correlation=falling))
+    unclear = RankCorrelation(Interval(0.1, -0.3, 0.5), 0.6, 12)
+    assert "No dependence" in everything(dataclasses.replace(many, correlation=unclear))
+
+
+def test_what_is_missing():
+    found = summary_of(n_models=5, failed=2)
+    assert plain(missing_models(found)) == "Not in these numbers: 2 models failed."
+    assert missing_models(summary_of(n_models=2)) == ""
+
+
+def test_initial_weights_alone_have_findings():
+    survey = make_survey(n_models=5, trained_seeds=0)
+    table = initial_weights(survey.models, survey.measurements)
+    found = initial_findings(table.loc[table["metric"] == "bdm"])
+    assert len(found) == 2
+    assert "5 models" in plain(found[0])
+    assert initial_findings(table.loc[table["metric"] == "none"]) == []

@@ -1,0 +1,67 @@
+import math
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from complexity_lab.statistics import compare, decompose
+from tests.synthetic import make_survey, model_row, row, tables
+
+bits = st.floats(1.0, 1e7)
+
+
+def split(initial, trained, iid, iid_sd=2.0):
+    rows = [
+        row("m", "initial", 0, "bdm", initial),
+        row("m", "trained", None, "bdm", trained),
+        row("m", "trained", None, "bdm_iid_mean", iid),
+        row("m", "trained", None, "bdm_iid_sd", iid_sd),
+    ]
+    return decompose(compare(*tables([model_row("m")], rows))).iloc[0]
+
+
+def test_by_hand():
+    found = split(200.0, 150.0, 190.0)
+    assert (found["drop"], found.sign_bias, found.arrangement) == (50, 10, 40)
+    assert (found.sign_bias_share, found.arrangement_share) == (0.2, 0.8)
+    assert (found.sign_bias_percent, found.arrangement_percent) == (5, 20)
+    assert found.z_null == -20
+
+
+def test_shares_are_unknown_without_a_drop_and_leave_the_unit_interval_if_parts_oppose():
+    assert math.isnan(split(200.0, 200.0, 190.0).sign_bias_share)
+    assert math.isnan(split(200.0, 210.0, 190.0).sign_bias_share)
+    opposed = split(200.0, 190.0, 180.0)
+    assert (opposed.sign_bias_share, opposed.arrangement_share) == (2.0, -1.0)
+
+
+def test_a_null_without_spread_gives_no_z():
+    assert math.isnan(split(200.0, 150.0, 190.0, iid_sd=0.0).z_null)
+
+
+@settings(max_examples=15)
+@given(bits, bits, bits)
+def test_the_parts_add_up_to_the_drop(initial, trained, iid):
+    found = split(initial, trained, iid)
+    assert found.sign_bias + found.arrangement == pytest.approx(
+        initial - trained, abs=1e-9 * max(initial, trained, iid)
+    )
+    if initial > trained:
+        # Shares of a tiny drop between large numbers carry its rounding error.
+        slack = 1e-15 * max(initial, trained, iid) / (initial - trained)
+        assert found.sign_bias_share + found.arrangement_share == pytest.approx(1, abs=1e-9 + 4 * slack)
+
+
+def test_metrics_without_a_null_model_are_left_out():
+    survey = make_survey(n_models=3)
+    table = decompose(compare(survey.models, survey.measurements))
+    assert set(table["metric"]) == {"bdm", "bdm_2d"}
+    assert len(table) == 6
+
+
+def test_empty():
+    survey = make_survey(n_models=2, trained_seeds=0)
+    table = decompose(compare(survey.models, survey.measurements))
+    assert isinstance(table, pd.DataFrame)
+    assert len(table) == 0

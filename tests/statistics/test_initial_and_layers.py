@@ -1,0 +1,85 @@
+import math
+
+import pytest
+
+from complexity_lab.statistics import compare_layers, initial_weights, skipped_tensors
+from tests.synthetic import make_survey, model_row, row, tables
+
+
+def test_initial_weights_by_hand():
+    rows = [row("m", "initial", s, "bdm", value) for s, value in enumerate([98.0, 100.0])]
+    rows += [row("m", "initial", s, "bdm_iid_mean_p50", 110.0) for s in range(2)]
+    rows += [row("m", "trained", None, "bdm", 1.0), row("m", "trained", None, "bdm_iid_mean_p50", 1.0)]
+    table = initial_weights(*tables([model_row("m")], rows))
+    found = table.iloc[0]
+    assert len(table) == 1
+    assert (found.n, found["mean"], found.fair_mean) == (2, 99, 110)
+    assert found.relative_sd == pytest.approx(math.sqrt(2) / 99)
+    assert found.gap == pytest.approx(0.1)
+    assert found.saturation == 10
+
+
+def test_initial_weights_need_no_trained_ones():
+    survey = make_survey(n_models=4, trained_seeds=0)
+    table = initial_weights(survey.models, survey.measurements)
+    assert set(table["model"]) == set(survey.models["model"])
+    assert table.loc[table["metric"] == "gzip", "fair_mean"].isna().all()
+
+
+def tensor(name, state, seed, value, kind="matrix", **changes):
+    return row("m", state, seed, "bdm", value, scope="tensor", tensor=name, kind=kind, shape="8x12", **changes)
+
+
+def test_layers_keep_model_order_and_leave_constants_out():
+    names = ["z.weight", "a.weight", "k.weight"]
+    rows = [tensor(name, "initial", s, 100.0 + s) for s in range(2) for name in names]
+    rows += [tensor(name, "trained", None, value) for name, value in zip(names, [50.25, 100.5, 201.0], strict=True)]
+    rows += [tensor("b", state, 0, 30.0, kind="bias") for state in ("initial", "trained")]
+    rows += [tensor("only.initial", "initial", 0, 30.0)]
+    table = compare_layers(*tables([model_row("m")], rows))
+    assert table["tensor"].tolist() == names
+    assert table["ratio"].tolist() == pytest.approx([0.5, 1.0, 2.0])
+    assert table["depth"].tolist() == [0, 0.5, 1]
+
+
+def test_a_single_layer_lies_at_depth_zero():
+    rows = [tensor("w", "initial", 0, 10.0), tensor("w", "trained", 0, 9.0)]
+    assert compare_layers(*tables([model_row("m")], rows))["depth"].tolist() == [0]
+
+
+def test_layers_of_nothing():
+    survey = make_survey(n_models=1, failed=1)
+    assert len(compare_layers(survey.models, survey.measurements)) == 0
+
+
+def test_skipped_tensors_count_once_whatever_the_number_of_seeds():
+    skip = {"status": "skipped", "reason": "fewer than 12 values"}
+    rows = [tensor("b1", "initial", s, None, kind="bias", **skip) for s in range(3)]
+    rows += [
+        tensor("b1", "trained", None, None, kind="bias", **skip),
+        tensor("b2", "trained", None, None, "bias", **skip),
+    ]
+    rows += [tensor("n", "trained", None, None, "norm", status="failed"), tensor("w", "trained", None, 9.0)]
+    table = skipped_tensors(tables([model_row("m")], rows)[1])
+    assert table.to_dict("records") == [
+        {"reason": "fewer than 12 values", "kind": "bias", "tensors": 2, "models": 1, "example": "b1"},
+        {"reason": "no reason given", "kind": "norm", "tensors": 1, "models": 1, "example": "n"},
+    ]
+
+
+def test_reasons_that_differ_in_numbers_are_one():
+    reasons = ["8 weights, not one block of 12", "10 weights, not one block of 12", "1 axis", "1 axis, n/a"]
+    rows = [
+        tensor(f"b{index}", "trained", None, None, kind="bias", status="skipped", reason=reason)
+        for index, reason in enumerate(reasons)
+    ]
+    table = skipped_tensors(tables([model_row("m")], rows)[1])
+    assert dict(zip(table["reason"], table["tensors"], strict=True)) == {
+        "n weights, not one block of 12": 2,
+        "1 axis": 1,
+        "1 axis, n/a": 1,
+    }
+
+
+def test_no_skipped_tensors():
+    assert len(skipped_tensors(make_survey(n_models=1, failed=1).measurements)) == 0

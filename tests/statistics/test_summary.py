@@ -1,0 +1,77 @@
+import math
+
+import numpy as np
+import pytest
+
+from complexity_lab.statistics import compare, summarize, summarize_metrics, wilson
+from tests.synthetic import make_survey, model_row, row, tables
+
+
+def summary_of(survey, metric="bdm"):
+    ratios = compare(survey.models, survey.measurements)
+    return summarize(survey.models, ratios, rng=np.random.default_rng(0), metric=metric), ratios
+
+
+def test_counts_by_hand():
+    # e did not change at all, and f has p = 0.048, which six tests turn into q = 0.095.
+    trained = {"a": 90.0, "b": 101.0, "c": 99.999, "d": 50.0, "e": 100.0, "f": 105.1}
+    models = [model_row(name, parameters=10**k) for k, name in enumerate(trained, 4)]
+    models += [model_row("x", status="failed", error="e"), model_row("y", status="skipped", error="e")]
+    rows = [row(name, "initial", s, "bdm", 100.0 + (s - 1)) for name in trained for s in range(3)]
+    rows += [row(name, "trained", None, "bdm", value) for name, value in trained.items()]
+    rows += [row("a", "trained", None, "bdm_iid_mean", 96.0), row("b", "trained", None, "bdm_iid_mean", 99.0)]
+    rows += [row("d", "trained", None, "bdm_iid_mean", 75.0)]
+    frame, measurements = tables(models, rows)
+    found = summarize(frame, compare(frame, measurements), rng=np.random.default_rng(0))
+    assert (found.n_models, found.n_ok, found.n_failed, found.n_skipped) == (8, 6, 1, 1)
+    assert (found.n_compared, found.n_below) == (6, 3)
+    assert found.below == wilson(3, 6)
+    assert found.median_ratio.estimate == pytest.approx((0.99999 + 1) / 2)
+    assert (found.lowest_ratio, found.highest_ratio) == (0.5, 1.051)
+    assert (found.n_tested, found.n_significant, found.n_significant_below) == (6, 2, 2)
+    assert (found.n_with_share, found.median_sign_bias_share) == (2, pytest.approx((0.4 + 0.5) / 2))
+    assert (found.n_null, found.n_below_null) == (3, 2)
+    assert found.n_saturated == 6
+    assert (found.initial_seeds, found.trained_seeds) == ((3, 3), (1, 1))
+
+
+@pytest.mark.parametrize("shape", [{"n_models": 0}, {"n_models": 3, "failed": 3}, {"n_models": 3, "trained_seeds": 0}])
+def test_nothing_compared(shape):
+    found, _ = summary_of(make_survey(**shape))
+    assert found.n_models == shape["n_models"]
+    assert (found.n_compared, found.n_below, found.n_tested, found.n_saturated) == (0, 0, 0, 0)
+    assert found.initial_seeds == (0, 0)
+    unknown = (found.below.estimate, found.median_ratio.estimate, found.lowest_ratio, found.wilcoxon_p)
+    assert all(math.isnan(number) for number in (*unknown, found.correlation.p_value, found.median_sign_bias_share))
+
+
+def test_one_model():
+    found, ratios = summary_of(make_survey(n_models=1))
+    assert found.n_compared == 1
+    assert found.median_ratio.estimate == ratios.loc[ratios["metric"] == "bdm", "ratio"].item()
+    assert math.isnan(found.median_ratio.low)
+    assert math.isnan(found.correlation.rho.estimate)
+
+
+def test_another_metric_without_a_null_model():
+    found, _ = summary_of(make_survey(n_models=4), metric="gzip")
+    assert found.n_compared == 4
+    assert found.n_null == 0
+    assert math.isnan(found.median_sign_bias_share)
+    assert found.n_saturated == 0
+
+
+def test_equal_tables_and_seeds_give_equal_summaries():
+    assert repr(summary_of(make_survey(n_models=9))[0]) == repr(summary_of(make_survey(n_models=9))[0])
+
+
+def test_every_metric_has_a_line():
+    survey = make_survey(n_models=5, metrics=("bdm", "gzip", "gzip:float32"))
+    ratios = compare(survey.models, survey.measurements)
+    lines = summarize_metrics(ratios, rng=np.random.default_rng(0))
+    assert [line.metric for line in lines] == ["bdm", "gzip", "gzip:float32"]
+    for line in lines:
+        chosen = ratios.loc[ratios["metric"] == line.metric]
+        assert line.n_below == (chosen["ratio"] < 1).sum()
+        assert line.n_significant == (chosen["q_value"] <= 0.05).sum()
+        assert line.below == wilson(line.n_below, 5)
