@@ -57,6 +57,8 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         right = name in ("value", "ones", "bits/weight")
         table.add_column(name, justify="right" if right else "left", overflow="fold", no_wrap=name != "note")
     for row in rows:
+        if row["metric"].endswith(("_p45", "_p50")):  # for the statistics of surveys; in --json and --csv
+            continue
         whole = row["scope"] == "model"
         table.add_row(
             "whole model" if whole else row["tensor"],

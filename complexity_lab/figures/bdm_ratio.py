@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from complexity_lab.figures import numbers, theme
 from complexity_lab.figures.axes import parameter_axis
@@ -128,6 +129,7 @@ def _draw_histogram(axes: Axes, table: pd.DataFrame) -> None:
     axes.tick_params(axis="y", left=False, labelleft=False)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("models")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
     below = wilson(int((ratio < 1).sum()), len(ratio))
     axes.set_title(
         f"{100 * below.estimate:.0f} % below 1\n[{100 * below.low:.0f}, {100 * below.high:.0f}]", fontsize=7, loc="left"

@@ -50,7 +50,9 @@ def caption(table: pd.DataFrame) -> str:
     shares = []
     for metric in metrics_of(table):
         ratio = table.loc[table["metric"] == metric, "ratio"]
-        shares.append(f"{_LABELS.get(metric, metric)} {int((ratio < 1).sum())} of {len(ratio)}")
+        same = int((ratio == 1).sum())
+        unchanged = f" ({same} unchanged)" if same else ""
+        shares.append(f"{_LABELS.get(metric, metric)} {int((ratio < 1).sum())} of {len(ratio)}{unchanged}")
     return (
         "Change of size by training per metric, one point per model; left of zero is simpler. Compressors: compressed "
         "bytes of the packed sign bits, unless the name gives another payload. Models that became simpler: "

@@ -1,5 +1,7 @@
 """How much of each drop is sign bias and how much is arrangement: bars for a few models, a plane for many."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -45,6 +47,11 @@ def caption(table: pd.DataFrame) -> str:
             f"Of the drop, sign bias makes up {numbers.percent(float(shares.median()))}"
             + (f" in the median of {numbers.models(len(shares))} that dropped." if len(shares) > 1 else ".")
         )
+    if (table["sign_bias"] < 0).any():
+        parts.append(
+            "Sign bias is negative where such bits would be more complex than the initial weights, which constant "
+            "norms and biases make simpler than fair bits."
+        )
     if len(table) > 1:
         parts.append(
             f"{arranged} of {numbers.models(len(table))} are simpler than independent bits with their share of ones."
@@ -54,7 +61,8 @@ def caption(table: pd.DataFrame) -> str:
 
 def _draw_bars(table: pd.DataFrame, figure: Canvas) -> None:
     figure.set_size_inches(theme.PAGE_WIDTH, max(1.6, 0.9 + _BAR * len(table)))
-    axes = figure.add_subplot()
+    grid = figure.add_gridspec(1, 2, width_ratios=(1.9, 1), wspace=0)
+    axes = figure.add_subplot(grid[0, 0])
     rows = np.arange(len(table))[::-1]
     bias, arrangement = (table[f"{part}_percent"].to_numpy(float) for part in ("sign_bias", "arrangement"))
     # Parts of equal sign stack; of opposite signs they start at zero on both sides.
@@ -69,11 +77,23 @@ def _draw_bars(table: pd.DataFrame, figure: Canvas) -> None:
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
-    axes.margins(y=0.02)
     axes.set_xlabel("drop of BDM by training (% of initial BDM)")
+    axes.set_ylim(-0.7 if len(table) > 2 else -1.2, len(table) - (0.3 if len(table) > 2 else -0.2))
+    _write_columns(figure.add_subplot(grid[0, 1], sharey=axes), table, rows)
     handles = [Patch(color=theme.SIGN_BIAS, label="sign bias"), Patch(color=theme.ARRANGEMENT, label="arrangement")]
     net = theme.point_handle("drop", theme.Mark("white", "D"), markeredgecolor=theme.INK, markeredgewidth=0.8)
     figure.legend(handles=[*handles, net], loc="outside lower center", ncols=3)
+
+
+def _write_columns(axes: Axes, table: pd.DataFrame, rows: "np.typing.NDArray[np.int64]") -> None:
+    """Write the numbers at the right: bars over several decades cannot show the small ones."""
+    axes.set_axis_off()
+    columns = {"drop": "drop_percent", "sign bias": "sign_bias_percent", "arrangement": "arrangement_percent"}
+    for place, (label, column) in zip((0.3, 0.63, 0.99), columns.items(), strict=True):
+        look: dict[str, Any] = {"ha": "right", "fontsize": 7, "transform": axes.get_yaxis_transform()}
+        axes.text(place, axes.get_ylim()[1], label, va="bottom", color=theme.SOFT, **look)
+        for y, value in zip(rows, table[column], strict=True):
+            axes.text(place, float(y), numbers.percent(float(value) / 100), va="center", **look)
 
 
 def _draw_plane(table: pd.DataFrame, figure: Canvas) -> None:

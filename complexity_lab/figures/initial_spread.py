@@ -44,7 +44,7 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
         zorder=2,
     )
     above.set_ylabel("BDM of initial weights (kbit)")
-    below.set_ylabel("relative to fair bits")
+    below.set_ylabel("distance from fair bits")
     percent_decades(below)
     parameter_axis(below, table["parameters"].to_numpy(float))
     handles = [*theme.family_handles(marks), Line2D([], [], color=theme.FAINT, linewidth=1, label="fair bits")]

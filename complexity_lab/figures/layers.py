@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure as Canvas
@@ -22,22 +23,31 @@ def prepare(tables: SurveyTables) -> pd.DataFrame:
     """Return every compared matrix and embedding, models by family and size, tensors in model order."""
     facts = tables.models[["model", "family", "parameters"]]
     layers = compare_layers(tables.models, tables.measurements)
-    layers = layers.loc[layers["ratio"].notna()].merge(facts, on="model", how="left")
-    layers["change_percent"] = 100 * (layers["ratio"] - 1)
+    layers = layers.merge(facts, on="model", how="left")
+    change = 100 * (layers["ratio"] - 1)
+    noise = change.abs() < 2 * 100 * layers["ratio_sd"]
+    layers = layers.assign(change_percent=change, within_noise=noise, shown_percent=change.where(~noise, 0.0))
     return layers.sort_values(["family", "parameters", "model"], kind="stable", ignore_index=True)
 
 
 def draw(table: pd.DataFrame, figure: Canvas) -> None:
     """Draw one row per model; a tensor covers its equal share of the row."""
     names = [str(name) for name in table["model"].unique()]
-    image = np.stack([strip(rows["change_percent"].to_numpy(float)) for _, rows in table.groupby("model", sort=False)])
+    image = np.ma.masked_invalid(
+        [strip(rows["shown_percent"].to_numpy(float)) for _, rows in table.groupby("model", sort=False)]
+    )
     row_height = 0.19 if len(names) <= _MOST_NAMED else min(0.19, 6.0 / len(names))
     figure.set_size_inches(theme.PAGE_WIDTH, max(1.7, 1.0 + row_height * len(names)))
     axes = figure.add_subplot()
-    reach = max(float(np.abs(image).max()), 1e-6)
-    norm = SymLogNorm(linthresh=symlog_threshold(image.ravel()), vmin=-reach, vmax=reach)
+    changes = image.compressed()
+    reach = max(float(np.abs(changes).max(initial=0.0)), 1e-6)
+    norm = SymLogNorm(linthresh=min(symlog_threshold(changes), reach), vmin=-reach, vmax=reach)
     mesh = axes.pcolormesh(
-        *(np.linspace(0, 100, BINS + 1), np.arange(len(names) + 1)), image, cmap="PuOr_r", norm=norm, rasterized=True
+        *(np.linspace(0, 100, BINS + 1), np.arange(len(names) + 1)),
+        image,
+        cmap=colormaps["PuOr_r"].with_extremes(bad="#c4c8cc"),
+        norm=norm,
+        rasterized=True,
     )
     axes.invert_yaxis()
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f} %"))
@@ -52,13 +62,24 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
 
 def caption(table: pd.DataFrame) -> str:
     """Return the caption with its numbers."""
-    simpler = int((table["ratio"] < 1).sum())
-    return (
-        f"Change of BDM of each matrix and embedding by training, first layer at the left; {len(table):,} tensors of "
-        f"{numbers.models(table['model'].nunique())}, {simpler:,} ({numbers.percent(simpler / len(table))}) of them "
-        "simpler after training (purple). Tensors differ in size, and small ones move more: compare like models along "
-        "a column rather than tensors within a row."
+    known, spread = int(table["ratio"].notna().sum()), table["ratio_sd"].notna().any()
+    quiet, constant = int(table["within_noise"].sum()), int(table["constant"].sum())
+    beyond = table.loc[~table["within_noise"], "ratio"]
+    simpler, richer = int((beyond < 1).sum()), int((beyond > 1).sum())
+    parts = [
+        f"Change of BDM of each matrix and embedding by training, first layer at the left; {known:,} tensors of "
+        f"{numbers.models(table['model'].nunique())}, {simpler:,} ({numbers.percent(simpler / known)}) simpler "
+        f"(purple) and {richer:,} more complex (orange) after training{' beyond seed noise' if spread else ''}."
+    ]
+    if spread:
+        parts.append(f"White: {quiet:,} that changed by less than two standard deviations over seeds.")
+    if constant:
+        parts.append(f"Grey: {constant:,} that {'starts' if constant == 1 else 'start'} constant.")
+    parts.append(
+        "Tensors differ in size, and small ones move more: compare like models along a column rather than tensors "
+        "within a row."
     )
+    return " ".join(parts)
 
 
 def strip(values: Floats) -> Floats:
@@ -75,6 +96,7 @@ def _name_rows(axes: Axes, table: pd.DataFrame, names: list[str]) -> None:
     """Label rows with model names, or with families where there are too many models."""
     axes.tick_params(axis="y", length=0)
     if len(names) <= _MOST_NAMED:
+        axes.hlines(np.arange(1, len(names)), 0, 100, color=theme.RULE, linewidth=0.4)
         axes.set_yticks(np.arange(len(names)) + 0.5, names)
         return
     family = table.drop_duplicates("model")["family"].to_numpy(str)
@@ -87,7 +109,7 @@ def _name_rows(axes: Axes, table: pd.DataFrame, names: list[str]) -> None:
 
 
 def _applies(tables: SurveyTables) -> str | None:
-    if len(compare_layers(tables.models, tables.measurements)):
+    if compare_layers(tables.models, tables.measurements)["ratio"].notna().any():
         return None
     return "no tensor has bdm of both initial and trained weights"
 

@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 PAGE_WIDTH: Final = 7.0  # inches, the text block of a page
 DPI: Final = 220
 INK: Final = "#1f2328"
+SOFT: Final = "#57606a"
 FAINT: Final = "#9aa0a6"
 RULE: Final = "#d5d8dc"
 DROP: Final = "#332288"

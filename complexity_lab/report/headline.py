@@ -150,11 +150,17 @@ def _sign_bias(summary: ZooSummary) -> str:
     if summary.n_with_share == 0:
         return ""
     share = numbers.percent(summary.median_sign_bias_share)
+    who = "" if summary.n_with_share == 1 else f" in the median of the {summary.n_with_share} models that dropped"
+    if summary.median_sign_bias_share <= 0:
+        return (
+            f"Sign bias explains none of the drop{who}: independent bits with the trained share of ones would be more "
+            "complex than the initial weights, which constant norms and biases make simpler than fair bits."
+        )
     if summary.n_with_share == 1:
         return f"Sign bias, a share of ones that left the initial one, accounts for {share} of the drop."
     return (
-        f"Sign bias, a share of ones that left the initial one, accounts for {share} of the drop in the median of the "
-        f"{summary.n_with_share} models that dropped; the rest is arrangement of the bits."
+        f"Sign bias, a share of ones that left the initial one, accounts for {share} of the drop{who}; the rest is "
+        "arrangement of the bits."
     )
 
 
@@ -162,9 +168,14 @@ def _null(summary: ZooSummary) -> str:
     if summary.n_null < 2:
         return ""
     below = summary.below_null
+    gained = (
+        f" {summary.n_gained} of {summary.n_gained_known} are further below such bits than their initial weights were: "
+        "constant norms and biases put these below them already."
+    )
     return (
         f"{summary.n_below_null} of {summary.n_null} ({numbers.percent(below.estimate)}; "
         f"{numbers.share_range(below.low, below.high)}) are simpler than independent bits with their own share of ones."
+        + (gained if summary.n_gained_known else "")
     )
 
 

@@ -12,9 +12,11 @@ LAYER_COLUMNS: dict[str, str] = {
     "shape": "64x3x7x7",
     "depth": "position among the model's compared tensors in model order, 0 (first) to 1 (last)",
     "weights": "weights scored",
+    "constant": "initial weights are one block over and over (zeros, say): a ratio would say nothing",
     "initial_mean": "BDM, mean over initial seeds; bits",
     "trained_mean": "BDM, mean over trained seeds; bits",
-    "ratio": "trained mean / initial mean",
+    "ratio": "trained mean / initial mean; NaN for constant ones",
+    "ratio_sd": "spread of the ratio over the seeds of either state; NaN where both have one",
     "ones_fraction_trained": "share of weights above zero, mean over seeds",
 }
 
@@ -31,25 +33,24 @@ def compare_layers(
 ) -> pd.DataFrame:
     """Compare each tensor's trained with its initial weights, columns LAYER_COLUMNS.
 
-    Norms and biases are left out by default: they start constant, so their ratio says nothing. Tensors keep the order
+    Norms and biases are left out by default: they start constant, so their ratio says nothing; the same goes for
+    matrices that start constant, such as heads initialized to zero, whose ratio is NaN. Tensors keep the order
     of the measurements, which is model order. Small tensors are not comparable with large ones: with few blocks the
     BDM counts blocks, with many it saturates.
     """
     rows = _tensor_rows(models, measurements, metric, kinds)
     order = rows.drop_duplicates(_KEYS)[[*_KEYS, "kind", "shape"]]
-    means = (
-        rows.assign(ones_fraction=rows["ones"].astype(float) / rows["scored"].astype(float))
-        .groupby([*_KEYS, "state"], sort=False)[["value", "scored", "ones_fraction"]]
-        .mean()
+    states = _per_state(rows)
+    initial, trained = (
+        states.loc[states["state"] == state]
+        .drop(columns="state")
+        .set_index(_KEYS)
+        .add_prefix(f"{state}_")
         .reset_index()
-    )
-    initial = means.loc[means["state"] == "initial", [*_KEYS, "value"]].rename(columns={"value": "initial_mean"})
-    trained = means.loc[means["state"] == "trained", [*_KEYS, "value", "scored", "ones_fraction"]].rename(
-        columns={"value": "trained_mean", "scored": "weights", "ones_fraction": "ones_fraction_trained"}
+        for state in ("initial", "trained")
     )
     table = order.merge(initial, on=_KEYS).merge(trained, on=_KEYS)
-    base = table["initial_mean"].to_numpy(float)
-    table = table.assign(ratio=table["trained_mean"].to_numpy(float) / np.where(base > 0, base, np.nan))
+    table = _add_ratio(table.rename(columns={"trained_scored": "weights", "trained_ones": "ones_fraction_trained"}))
     position = table.groupby("model", sort=False).cumcount().to_numpy(float)
     last = table.groupby("model", sort=False)["tensor"].transform("size").to_numpy(float) - 1
     return table.assign(depth=position / np.maximum(last, 1))[list(LAYER_COLUMNS)].reset_index(drop=True)
@@ -89,6 +90,34 @@ def _common_reasons(reasons: list[str]) -> dict[str, str]:
         words = _NUMBER.split(members[0])
         common |= dict.fromkeys(members, "".join(map("".join, zip(words, [*numbers, ""], strict=True))))
     return common
+
+
+def _per_state(rows: pd.DataFrame) -> pd.DataFrame:
+    """Aggregate over seeds: one row per model, tensor and state, in order of appearance."""
+    shares = rows.assign(ones_fraction=rows["ones"].astype(float) / rows["scored"].astype(float))
+    return (
+        shares.groupby([*_KEYS, "state"], sort=False)
+        .agg(
+            mean=("value", "mean"),
+            sd=("value", "std"),
+            scored=("scored", "mean"),
+            ones=("ones_fraction", "mean"),
+            blocks=("blocks", "mean"),
+            distinct=("distinct_blocks", "mean"),
+        )
+        .reset_index()
+    )
+
+
+def _add_ratio(table: pd.DataFrame) -> pd.DataFrame:
+    """Add ratio and its spread over seeds by the delta method, as for whole models; NaN for constant tensors."""
+    initial, trained = table["initial_mean"].to_numpy(float), table["trained_mean"].to_numpy(float)
+    constant = (table["initial_distinct"] == 1).to_numpy() & (table["initial_blocks"] > 1).to_numpy()
+    base = np.where((initial > 0) & ~constant, initial, np.nan)
+    spreads = [table["initial_sd"].to_numpy(float) / base, table["trained_sd"].to_numpy(float) / trained]
+    known = ~(np.isnan(spreads[0]) & np.isnan(spreads[1]))
+    ratio_sd = np.where(known, trained / base * np.sqrt(np.nansum(np.square(spreads), axis=0)), np.nan)
+    return table.assign(constant=constant, ratio=trained / base, ratio_sd=ratio_sd)
 
 
 def _tensor_rows(models: pd.DataFrame, measurements: pd.DataFrame, metric: str, kinds: tuple[str, ...]) -> pd.DataFrame:

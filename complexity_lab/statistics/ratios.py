@@ -39,10 +39,12 @@ RATIO_COLUMNS: dict[str, str] = {
     "saturated": "fair random bits of this length would show every possible block but one at most",
     "iid_mean": "expected BDM of independent bits with the trained share of ones; bits",
     "iid_sd": "its sd; bits",
+    "iid_mean_initial": "expected BDM of independent bits with the initial share of ones, mean over seeds; bits",
     "iid_ratio": "iid_mean / initial mean: the ratio that the share of ones alone explains",
     "ratio_p45": "ratio that independent bits would reach with a ones fraction of 0.45 at this size",
 }
 
+_BLOCK_METRICS = ("bdm", "bdm_2d", "bdm_normalized", "block_entropy")
 _FACTS = ["model", "zoo", "architecture", "family", "parameters", "test_accuracy"]
 
 
@@ -57,7 +59,7 @@ def compare(models: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame:
 
     Rows that are not ok, models that are not ok, and states other than initial and trained are left out. A metric
     whose initial mean is zero or below (normalized BDM can be) has no ratio. Rows come in the order of the models
-    table, within the metrics' order of appearance.
+    table, within the order of metrics: those of blocks first, then compressors as they appear.
 
     Args:
         models: the survey's table of models.
@@ -69,6 +71,10 @@ def compare(models: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame:
     rows = model_rows(models, measurements)
     table = _side_by_side(rows).merge(models[_FACTS], on="model", how="left")
     table = table.merge(null_models(rows, "trained"), on=["model", "metric"], how="left")
+    before = null_models(rows, "initial")[["model", "metric", "iid_mean"]].rename(
+        columns={"iid_mean": "iid_mean_initial"}
+    )
+    table = table.merge(before, on=["model", "metric"], how="left")
     table = _add_spread(_add_ratio(table))
     table = table.join(p_values(table))
     table["q_value"] = table.groupby("metric", sort=False)["p_value"].transform(lambda p: q_values(p.to_numpy(float)))
@@ -153,7 +159,9 @@ def _divide(numerator: Floats, denominator: Floats) -> Floats:
 
 
 def _in_order(table: pd.DataFrame, models: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    metric_rank = {metric: rank for rank, metric in enumerate(rows["metric"].unique())}
+    metric_rank = {metric: rank for rank, metric in enumerate([*_BLOCK_METRICS, *rows["metric"].unique()][::-1])}
     model_rank = {model: rank for rank, model in enumerate(models["model"])}
     ranked = table.assign(metric_rank=table["metric"].map(metric_rank), model_rank=table["model"].map(model_rank))
-    return ranked.sort_values(["metric_rank", "model_rank"])[list(RATIO_COLUMNS)].reset_index(drop=True)
+    return ranked.sort_values(["metric_rank", "model_rank"], ascending=[False, True])[list(RATIO_COLUMNS)].reset_index(
+        drop=True
+    )

@@ -39,6 +39,8 @@ class ZooSummary:
     n_null: int  # compared, with a null model
     n_below_null: int  # simpler than independent bits with their own share of ones
     below_null: Interval  # share of n_null, Wilson
+    n_gained: int  # further below their null than their initial weights were below theirs
+    n_gained_known: int  # with null models of both states
     n_saturated: int
     initial_seeds: tuple[int, int]  # fewest and most per compared model; (0, 0) if none
     trained_seeds: tuple[int, int]
@@ -86,6 +88,8 @@ def summarize(
         n_null=len(parts),
         n_below_null=below_null,
         below_null=wilson(below_null, len(parts)),
+        n_gained=int((parts["gained_arrangement"] > 0).sum()),
+        n_gained_known=int(parts["gained_arrangement"].notna().sum()),
         n_saturated=int(table["saturated"].sum()),
         initial_seeds=_range(table["n_initial"]),
         trained_seeds=_range(table["n_trained"]),

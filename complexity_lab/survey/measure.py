@@ -173,9 +173,6 @@ class _Reader:
         return self.rows
 
     def _model_rows(self, place: Row) -> None:
-        data = {kind: stream.payload() for kind, stream in self.payloads.items()}
-        for item in self.wanted.compressed:
-            self._submit(item, data[item.payload], place, self.rows.parameters)
         for shape in self.wanted.shapes:
             counts = self._model_counts(shape)
             self.rows.histograms.append(_histogram_row(self.labels, counts))
@@ -183,6 +180,9 @@ class _Reader:
                 self.rows.measurements.append(_count_row(place, score, counts))
                 if score.name in NULL_OF and counts.blocks:
                     self.rows.measurements.extend(_null_rows(place, score, counts))
+        data = {kind: stream.payload() for kind, stream in self.payloads.items()}
+        for item in self.wanted.compressed:
+            self._submit(item, data[item.payload], place, self.rows.parameters)
 
     def _model_counts(self, shape: Shape) -> BlockCounts:
         if shape == STRING:

@@ -49,6 +49,15 @@ def test_one_seed_has_no_error_bars():
     assert "ticks" not in found["effect_size"]
 
 
+def test_unchanged_sizes_are_not_counted_as_simpler():
+    sizes = {"initial": 100, "trained": 100}
+    rows = [row(m, state, 0, "gzip", 1.0, compressed_bytes=size) for m in "ab" for state, size in sizes.items()]
+    rows[-1]["compressed_bytes"] = 90
+    figure = FIGURES["compressor_ratios"]
+    table = figure.prepare(SurveyTables(*tables([model_row("a"), model_row("b")], rows)))
+    assert "gzip 1 of 2 (1 unchanged)" in figure.caption(table)
+
+
 def test_changes_of_exactly_zero_are_mentioned_where_they_cannot_be_drawn():
     rows = [row(name, state, 0, "bdm", 100.0) for name in "ab" for state in ("initial", "trained")]
     rows[1]["value"] = 90.0

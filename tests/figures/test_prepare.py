@@ -62,6 +62,14 @@ def test_layers_group_models_of_one_family(tables):
     assert order.equals(order.sort_values(["family", "parameters"]))
 
 
+def test_layers_within_the_noise_of_the_seeds_are_shown_as_unchanged(tables):
+    table = FIGURES["layers"].prepare(tables)
+    quiet = (table["ratio"] - 1).abs() < 2 * table["ratio_sd"]
+    assert 0 < quiet.sum() < len(table)
+    assert (table.loc[quiet, "shown_percent"] == 0).all()
+    np.testing.assert_allclose(table.loc[~quiet, "shown_percent"], 100 * (table.loc[~quiet, "ratio"] - 1))
+
+
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=200))
 def test_a_strip_shows_tensors_in_order(values):
     found = strip(np.array(values))

@@ -110,6 +110,19 @@ def test_sign_bias_is_quoted(many):
     assert "accounts for 37 % of the drop in the median of the 11 models" in everything(found)
 
 
+def test_sign_bias_that_explains_nothing_is_said(many):
+    found = dataclasses.replace(many, median_sign_bias_share=-0.037, n_with_share=9)
+    assert "Sign bias explains none of the drop in the median of the 9 models" in everything(found)
+    assert "−3.7 %" not in everything(found)
+
+
+def test_the_null_is_compared_with_the_initial_weights_too(many):
+    found = dataclasses.replace(
+        many, n_null=14, n_below_null=14, below_null=wilson(14, 14), n_gained=9, n_gained_known=14
+    )
+    assert "9 of 14 are further below such bits than their initial weights were" in everything(found)
+
+
 def test_correlation_has_a_direction_only_if_detected(many):
     rising = RankCorrelation(Interval(0.6, 0.3, 0.8), 0.001, 12)
     assert "closer to or above 1" in everything(dataclasses.replace(many, correlation=rising))

@@ -29,6 +29,19 @@ def test_by_hand():
     assert found.z_null == -20
 
 
+def test_each_state_against_its_own_null():
+    rows = [
+        row("m", "initial", 0, "bdm", 195.0),
+        row("m", "initial", 0, "bdm_iid_mean", 200.0),
+        row("m", "trained", None, "bdm", 150.0),
+        row("m", "trained", None, "bdm_iid_mean", 190.0),
+    ]
+    found = decompose(compare(*tables([model_row("m")], rows))).iloc[0]
+    assert (found.sign_bias, found.arrangement) == (5, 40)
+    assert (found.sign_shift, found.gained_arrangement) == (10, 35)
+    assert found.sign_shift + found.gained_arrangement == found["drop"]
+
+
 def test_shares_are_unknown_without_a_drop_and_leave_the_unit_interval_if_parts_oppose():
     assert math.isnan(split(200.0, 200.0, 190.0).sign_bias_share)
     assert math.isnan(split(200.0, 210.0, 190.0).sign_bias_share)

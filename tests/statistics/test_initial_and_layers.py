@@ -42,6 +42,27 @@ def test_layers_keep_model_order_and_leave_constants_out():
     assert table["depth"].tolist() == [0, 0.5, 1]
 
 
+def test_the_spread_of_a_layer_is_that_of_its_seeds():
+    rows = [tensor("w", "initial", s, value) for s, value in enumerate([98.0, 100.0, 102.0])]
+    rows += [tensor("w", "trained", s, value) for s, value in enumerate([88.0, 92.0])]
+    found = compare_layers(*tables([model_row("m")], rows)).iloc[0]
+    assert found.ratio == pytest.approx(0.9)
+    assert found.ratio_sd == pytest.approx(0.9 * math.hypot(2 / 100, math.sqrt(8) / 90))
+    one_trained = compare_layers(*tables([model_row("m")], rows[:4])).iloc[0]
+    assert one_trained.ratio_sd == pytest.approx(0.88 * 2 / 100)
+    one_each = compare_layers(*tables([model_row("m")], [rows[0], rows[3]])).iloc[0]
+    assert math.isnan(one_each.ratio_sd)
+
+
+@pytest.mark.parametrize(("blocks", "distinct", "constant"), [(10, 1, True), (10, 2, False), (1, 1, False)])
+def test_tensors_that_start_constant_have_no_ratio(blocks, distinct, constant):
+    rows = [tensor("head", "initial", 0, 29.0, blocks=blocks, distinct_blocks=distinct)]
+    rows += [tensor("head", "trained", 0, 3000.0, blocks=blocks, distinct_blocks=blocks)]
+    found = compare_layers(*tables([model_row("m")], rows)).iloc[0]
+    assert bool(found.constant) is constant
+    assert math.isnan(found.ratio) is constant
+
+
 def test_a_single_layer_lies_at_depth_zero():
     rows = [tensor("w", "initial", 0, 10.0), tensor("w", "trained", 0, 9.0)]
     assert compare_layers(*tables([model_row("m")], rows))["depth"].tolist() == [0]

@@ -122,10 +122,11 @@ def test_null_models_become_columns():
     for seed, mean in enumerate([170.0, 180.0]):
         parts = {"iid_mean": mean, "iid_sd": 2.0, "iid_mean_p45": 190.0, "iid_mean_p50": 200.0}
         rows += [row("m", "trained", seed, f"bdm_{part}", value) for part, value in parts.items()]
-    rows.append(row("m", "initial", 0, "bdm_iid_mean", 999.0))
+    rows += [row("m", "initial", seed, "bdm_iid_mean", 198.0 + seed) for seed in range(2)]
     found = only(compare(*tables([model_row("m")], rows)))
     assert found.iid_mean == 175
     assert found.iid_sd == 2
+    assert found.iid_mean_initial == 198.5
     assert found.iid_ratio == pytest.approx(0.875)
     assert found.ratio_p45 == pytest.approx(0.95)
 
@@ -197,6 +198,13 @@ def test_rows_come_in_the_order_of_the_models_whatever_the_order_of_work():
     found = compare(survey.models, shuffled)
     assert found["model"].tolist() == expected["model"].tolist()
     np.testing.assert_allclose(found["ratio"], expected["ratio"], rtol=1e-14)
+
+
+def test_block_metrics_come_first_then_compressors_as_they_appear():
+    names = ["lzma", "gzip:float32", "gzip", "block_entropy", "bdm_2d", "bdm"]
+    rows = [row("m", state, 0, name, 5.0) for name in names for state in ("initial", "trained")]
+    table = compare(*tables([model_row("m")], rows))
+    assert table["metric"].tolist() == ["bdm", "bdm_2d", "block_entropy", "lzma", "gzip:float32", "gzip"]
 
 
 def naive_benjamini_hochberg(p_values):

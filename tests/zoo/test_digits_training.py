@@ -150,10 +150,16 @@ def test_generator_and_threads_stay_as_they_were(two_threads: None) -> None:
 
 def test_a_diverging_training_raises_and_restores_the_process(two_threads: None) -> None:
     before = torch.get_rng_state()
-    with pytest.raises(WeightsError, match=r"mlp_quick, seed 0 diverged: at step .* lower the recipe's learning rate"):
+    with pytest.raises(WeightsError, match=r"mlp_quick, seed 0 diverged: at step .* the loss is .* lower the recipe's"):
         train(replace(QUICK, learning_rate=1e30, epochs=2), 0)
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.get_num_threads() == 2
+
+
+def test_a_last_step_that_overflows_is_not_taken_for_a_result() -> None:
+    one_step = replace(QUICK, batch_size=len(digits().training), learning_rate=1e39)
+    with pytest.raises(WeightsError, match="at step 1 of 1 a weight is not finite"):
+        train(one_step, 0)
 
 
 def test_trained_weights_are_contiguous_and_the_module_evaluates() -> None:
