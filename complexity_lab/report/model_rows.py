@@ -83,7 +83,7 @@ INITIAL_ONLY: Final[tuple[Column, ...]] = (
 def model_table(tables: SurveyTables, metric: str) -> ModelTable:
     """Return every model of the survey: compared ones by ratio, or by size where nothing could be compared.
 
-    Columns in which no model has a value are left out.
+    Columns in which no model has a value are left out, and the status where every model is ok.
     """
     facts = tables.models[["model", "family", "parameters", "test_accuracy", "status"]]
     compared = tables.ratios.loc[tables.ratios["metric"] == metric]
@@ -94,11 +94,13 @@ def model_table(tables: SurveyTables, metric: str) -> ModelTable:
         measured, columns, order = initial.loc[initial["metric"] == metric], INITIAL_ONLY, "parameters"
     new = ["model", *(name for name in measured.columns if name not in facts.columns)]
     table = facts.merge(measured[new], on="model", how="left").sort_values([order, "model"], na_position="last")
-    shown = tuple(column for column in columns if column.key in _FACT_KEYS or table[column.key].notna().any())
+    shown = tuple(column for column in columns if column in _FACTS or _tells(column, table))
     return ModelTable(shown, tuple(_row(fields, shown) for fields in table.to_dict("records")), order)
 
 
-_FACT_KEYS = frozenset(column.key for column in (*_FACTS, _STATUS))
+def _tells(column: Column, table: pd.DataFrame) -> bool:
+    """Tell whether a column says something in this survey."""
+    return bool((table["status"] != "ok").any() if column is _STATUS else table[column.key].notna().any())
 
 
 def _shares(compared: pd.DataFrame) -> pd.DataFrame:

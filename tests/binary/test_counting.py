@@ -31,7 +31,7 @@ def as_dict(counts):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("n", [0, 1, 11, 12, 13, 47, 48, 49, 95, 1000])
+@pytest.mark.parametrize("n", [0, 1, 11, 12, 13, 47, 48, 49, 95, 191, 192, 205, 1000, 2311])
 def test_strings_equal_the_definition(path, dtype, n):
     weights = np.random.default_rng(n).standard_normal(n).astype(dtype)
     counts = block_counts(weights)

@@ -114,6 +114,9 @@ def test_columns_without_any_value_are_left_out():
     assert "test_accuracy" not in [column.key for column in page_of(timm).models.columns]
     digits = make_survey(n_models=3, tensors=0)
     assert "test_accuracy" in [column.key for column in page_of(digits).models.columns]
+    assert "status" not in [column.key for column in page_of(digits).models.columns]
+    broken = make_survey(n_models=3, tensors=0, failed=1)
+    assert "status" in [column.key for column in page_of(broken).models.columns]
     initial = make_survey(n_models=3, trained_seeds=0)
     assert [column.key for column in page_of(initial).models.columns][3:6] == ["mean", "relative_sd", "gap"]
 
