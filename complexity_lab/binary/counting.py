@@ -11,7 +11,6 @@ from complexity_lab.binary.binarize import Signed, count_bad, refuse_bad, signed
 from complexity_lab.binary.block_counts import BlockCounts, Shape
 from complexity_lab.binary.codes import Boundary, count_bits
 from complexity_lab.binary.kernels import add_squares, add_strings
-from complexity_lab.errors import WeightsError
 
 STRING: Shape = (12,)
 SQUARE: Shape = (4, 4)
@@ -97,12 +96,14 @@ class StreamCounter:
     """Counts blocks of 12 over many tensors as if they were one string.
 
     Blocks straddle tensors: at most 11 bits are carried from one to the next (a block of the stream may hold values of
-    several small tensors). Bits left at the end are dropped.
+    several small tensors). Bits left at the end are dropped. After an error the stream has a gap: discard it.
     """
 
     def __init__(self, threads: int = 1) -> None:
-        self._counter = TensorCounter(STRING, threads)
+        self.threads = threads
         self._histogram = np.zeros(4096, dtype=np.int64)
+        self._scratch = np.zeros((2, 4096), dtype=np.uint32)
+        self._in_scratch = 0  # values counted there; it is emptied before a count could overflow
         self._carry = np.zeros(0, dtype=np.uint8)
 
     def add(self, weights: Any) -> None:
@@ -110,7 +111,7 @@ class StreamCounter:
 
         Raises:
             InputError: wrong dtype.
-            WeightsError: NaN or infinite weights; nothing of the tensor is then counted.
+            WeightsError: NaN or infinite weights.
         """
         self.add_signed(signed(weights))
 
@@ -118,22 +119,31 @@ class StreamCounter:
         """Append a tensor that is viewed as signed integers already."""
         flat = view.values.reshape(-1)
         missing = -self._carry.size % 12
-        head, body = flat[:missing], flat[missing:]
-        try:
-            refuse_bad(head, view.limit)
-            counts = self._counter.count(Signed(body, view.limit))
-        except WeightsError:
-            refuse_bad(flat, view.limit)  # says how many of the whole tensor
-            raise
-        head_bits = (head > 0).view(np.uint8)
-        self._histogram[counts.codes] += counts.counts
-        start = np.concatenate([self._carry, head_bits])
-        rest = (body[body.size - body.size % 12 :] > 0).view(np.uint8)
-        if start.size == 12:
-            self._histogram[int(np.packbits(start, bitorder="little").view("<u2")[0])] += 1
-            start = rest[:0]
-        self._carry = np.concatenate([start, rest])
+        body = Signed(flat[missing:], view.limit)
+        whole = body.values.size - body.values.size % 12
+        ends = np.concatenate([flat[:missing], body.values[whole:]])
+        if self._in_scratch + whole > np.iinfo(np.uint32).max:
+            self._drain()
+        bad = whole > 0 and add_strings(body, self._scratch, self.threads)
+        self._in_scratch += whole
+        if bad or count_bad(ends, view.limit):
+            refuse_bad(flat, view.limit)
+        self._carry_over((ends > 0).view(np.uint8), min(missing, flat.size))
+
+    def _carry_over(self, ends: np.ndarray, head: int) -> None:
+        """Complete the block that was begun with the first ``head`` bits, and keep the rest for the next tensor."""
+        begun = np.concatenate([self._carry, ends])
+        if self._carry.size + head == 12:
+            self._histogram[int(np.packbits(begun[:12], bitorder="little").view("<u2")[0])] += 1
+            begun = begun[12:]
+        self._carry = begun
+
+    def _drain(self) -> None:
+        self._histogram += self._scratch.sum(axis=0, dtype=np.int64)
+        self._scratch[:] = 0
+        self._in_scratch = 0
 
     def result(self) -> BlockCounts:
         """Return the counts of everything added so far."""
+        self._drain()
         return BlockCounts.from_histogram(STRING, self._histogram, dropped=self._carry.size)

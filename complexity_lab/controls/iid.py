@@ -97,6 +97,7 @@ class _Moments:
     log_with_n: float  # Cov(L, n)
 
 
+@lru_cache(maxsize=512)  # the states of one model share their number of blocks
 def _moments(blocks: int, probability: float) -> _Moments:
     expected = blocks * probability
     if expected > ASYMPTOTIC:

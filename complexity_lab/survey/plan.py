@@ -44,6 +44,11 @@ class SurveyPlan(BaseModel):
             raise ValueError("has an entry twice")
         return value
 
+    @field_validator("states")
+    @classmethod
+    def _initial_first(cls, value: tuple[State, ...]) -> tuple[State, ...]:
+        return tuple(state for state in STATES if state in value)  # a zoo loads trained weights into the same module
+
     @field_validator("seeds")
     @classmethod
     def _not_negative(cls, value: tuple[int, ...]) -> tuple[int, ...]:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from complexity_lab.errors import ComplexityLabError, OutputError
+from complexity_lab.errors import ComplexityLabError, OutputError, WeightsError
 from complexity_lab.survey.measure import Row, Rows, Wanted, measure_source
-from complexity_lab.survey.plan import SurveyPlan
+from complexity_lab.survey.plan import State, SurveyPlan
 from complexity_lab.tables.store import Store
 from complexity_lab.weights.source import WeightSource
 from complexity_lab.zoo.card import ModelCard, OpenModel, TrainedFacts, Zoo
@@ -104,17 +104,22 @@ def _measure_model(task: Task, record: _Record) -> None:
     wanted = Wanted(task.plan.metrics, tensor_rows=task.plan.tensor_rows)
     opened = task.zoo.open(task.card)
     with ThreadPoolExecutor(task.threads) as pool:
-        if "initial" in task.plan.states:
-            for seed in _initial_seeds(task.plan, opened):
-                _measure_state(task, record, opened, "initial", seed, wanted, pool)
+        for state in task.plan.states:
+            seeds = _seeds(task.plan, opened, state)
+            for seed in seeds:
+                _measure_state(task, record, opened, state, seed, wanted, pool)
+            if not seeds:
+                missing = WeightsError(f"{task.card.id} has no {state} weights; leave {state} out of the states")
+                record.failure = record.failure or missing
+                record.states.append(_failed_state({"model": task.card.id, "state": state}, wanted, missing))
         if "trained" in task.plan.states:
-            for trained_seed in opened.trained_seeds:
-                _measure_state(task, record, opened, "trained", trained_seed, wanted, pool)
             record.facts = opened.facts()
 
 
-def _initial_seeds(plan: SurveyPlan, opened: OpenModel) -> tuple[int, ...]:
-    """The plan's seeds, or those that exist where initial weights are files."""
+def _seeds(plan: SurveyPlan, opened: OpenModel, state: State) -> tuple[int | None, ...]:
+    """For initial weights the plan's seeds, or those that exist as files; for trained ones those there are."""
+    if state == "trained":
+        return opened.trained_seeds
     return plan.seeds if opened.initial_seeds is None else opened.initial_seeds
 
 
@@ -122,7 +127,7 @@ def _measure_state(
     task: Task,
     record: _Record,
     opened: OpenModel,
-    state: str,
+    state: State,
     seed: int | None,
     wanted: Wanted,
     pool: ThreadPoolExecutor,
