@@ -15,11 +15,12 @@ from complexity_lab.bench.comparison import Comparison
 TENSORS, SIZE = 8, 50_000_000  # 8 tensors of 200 MB
 ALLOWED = 300_000_000  # bytes beside twice the largest tensor
 CHILD = """
-import resource, sys
+import sys
 from complexity_lab.survey.single import measure_rows
+from complexity_lab.tables.provenance import peak_memory
 rows = measure_rows(sys.argv[1], ("bdm", "bdm_2d"), scope="layer")
 assert all(row["status"] == "ok" for row in rows)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+print(peak_memory())
 """
 
 

@@ -16,6 +16,10 @@ from complexity_lab.errors import InputError, WeightsError
 _INFINITY_BITS = {"float64": 0x7FF0 << 48, "float32": 0x7F800000, "float16": 0x7C00, "bfloat16": 0x7F80}
 
 
+# all bits but the sign, by bytes per value
+_TOPS = {size: np.dtype(f"i{size}").type((1 << (8 * size - 1)) - 1) for size in (1, 2, 4, 8)}
+
+
 @dataclass(frozen=True)
 class Signed:
     """Values whose sign tells the bit: positive integers are ones.
@@ -74,8 +78,7 @@ def binarize(values: Any) -> np.ndarray:
 
 def count_bad(values: np.ndarray, limit: np.signedinteger[Any]) -> int:
     """Return how many values of a signed view are NaN or infinite."""
-    top = values.dtype.type(np.iinfo(values.dtype).max)
-    return int(np.count_nonzero((values & top) >= limit))
+    return int(np.count_nonzero((values & _TOPS[values.dtype.itemsize]) >= limit))
 
 
 def refuse_bad(values: np.ndarray, limit: np.signedinteger[Any]) -> None:

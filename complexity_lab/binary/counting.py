@@ -68,28 +68,29 @@ class TensorCounter:
         """
         values = view.values
         if self.shape == STRING:
+            whole = values.size - values.size % 12
             bad = add_strings(view, self._scratch, self.threads)
-            rests = [values[values.size - values.size % 12 :]]
+            rests = [values[whole:]]
         else:
-            bad = add_squares(view, self._scratch, self.threads)
             rows, columns = values.shape
+            whole = (rows - rows % 4) * (columns - columns % 4)
+            bad = add_squares(view, self._scratch, self.threads)
             rests = [values[rows - rows % 4 :], values[:, columns - columns % 4 :]]
-        found = self._drain(values.size)
-        if bad or any(count_bad(rest, view.limit) for rest in rests if rest.size):
+        found = self._drain(whole, values.size - whole)
+        if bad or any(rest.size and count_bad(rest, view.limit) for rest in rests):
             refuse_bad(values, view.limit)
         return found
 
-    def _drain(self, size: int) -> BlockCounts:
+    def _drain(self, scored: int, dropped: int) -> BlockCounts:
         dense = self._scratch
-        if dense.ndim == 2:
+        if self.shape == STRING:
             dense[0] += dense[1]
-            dense[1] = 0
+            dense[1].fill(0)
             dense = dense[0]
-        codes = np.flatnonzero(dense)
+        (codes,) = dense.nonzero()
         counts = dense[codes].astype(np.int64)
         dense[codes] = 0
-        scored = int(counts.sum()) * prod(self.shape)
-        return BlockCounts(self.shape, codes, counts, scored=scored, dropped=size - scored)
+        return BlockCounts(self.shape, codes, counts, scored=scored, dropped=dropped)
 
 
 class StreamCounter:
@@ -115,17 +116,25 @@ class StreamCounter:
         """
         self.add_signed(signed(weights))
 
-    def add_signed(self, view: Signed) -> None:
-        """Append a tensor that is viewed as signed integers already."""
+    def add_signed(self, view: Signed, counts: BlockCounts | None = None) -> None:
+        """Append a tensor that is viewed as signed integers already.
+
+        ``counts`` are its own, if they were taken: where its first value begins a block of the stream they are what
+        the stream needs, and it is not read again.
+        """
         flat = view.values.reshape(-1)
         missing = -self._carry.size % 12
-        body = Signed(flat[missing:], view.limit)
-        whole = body.values.size - body.values.size % 12
-        ends = np.concatenate([flat[:missing], body.values[whole:]])
+        body = flat[missing:]
+        whole = body.size - body.size % 12
+        if counts is not None and missing == 0:
+            self._histogram[counts.codes] += counts.counts
+            self._carry = (flat[whole:] > 0).view(np.uint8)
+            return
         if self._in_scratch + whole > np.iinfo(np.uint32).max:
             self._drain()
-        bad = whole > 0 and add_strings(body, self._scratch, self.threads)
+        bad = whole > 0 and add_strings(Signed(body, view.limit), self._scratch, self.threads)
         self._in_scratch += whole
+        ends = np.concatenate([flat[:missing], body[whole:]])
         if bad or count_bad(ends, view.limit):
             refuse_bad(flat, view.limit)
         self._carry_over((ends > 0).view(np.uint8), min(missing, flat.size))

@@ -130,7 +130,7 @@ class _Reader:
         counts: dict[Shape, BlockCounts] = {}
         for shape, counter in self.counters.items():
             counts[shape] = counter.count(flat if shape == STRING else Signed(as_matrix(view.values), view.limit))
-        self.stream.add_signed(view)  # refuses what is not finite, even if nothing is to be counted
+        self.stream.add_signed(view, counts.get(STRING))  # refuses what is not finite even if nothing is counted
         if SQUARE in counts:
             self._pool_squares(counts[SQUARE], tensor.values.shape)
         for payload in self.payloads.values():

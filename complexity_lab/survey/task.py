@@ -15,6 +15,7 @@ from typing import Any
 from complexity_lab.errors import ComplexityLabError, OutputError, WeightsError
 from complexity_lab.survey.measure import Row, Rows, Wanted, measure_source
 from complexity_lab.survey.plan import State, SurveyPlan
+from complexity_lab.tables.provenance import peak_memory
 from complexity_lab.tables.store import Store
 from complexity_lab.weights.source import WeightSource
 from complexity_lab.zoo.card import ModelCard, OpenModel, TrainedFacts, Zoo
@@ -177,7 +178,7 @@ def _model_row(task: Task, record: _Record) -> Row:
         "seconds_build": record.build,
         "seconds_load": record.load,
         "seconds_measure": record.measure,
-        "peak_memory": _peak_memory(),
+        "peak_memory": peak_memory(),
     }
 
 
@@ -190,12 +191,3 @@ def _sentence(error: BaseException) -> str:
 def _card_columns(card: ModelCard) -> dict[str, Any]:
     columns = ("zoo", "architecture", "tag", "family", "parameters", "dataset", "licence", "source")
     return {"model": card.id} | {name: getattr(card, name) for name in columns}
-
-
-def _peak_memory() -> int:
-    """Highest resident memory of this process so far, bytes."""
-    import resource
-    import sys
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -8,26 +8,21 @@ Initial weights need no file: ``initial(seed)`` has the values of ``torch.manual
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import http.client
 import importlib
-import logging
-import os
-import re
-import socket
 import threading
-import time
-import warnings
+import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from complexity_lab.errors import ComplexityLabError, InputError, OutputError, UnreachableError, WeightsError
+from complexity_lab.errors import ComplexityLabError, InputError, WeightsError
 from complexity_lab.zoo.card import ModelCard, TrainedFacts
 from complexity_lab.zoo.catalogue import complete, config_of, read
+from complexity_lab.zoo.failures import explained, some
+from complexity_lab.zoo.hub import commit_of, downloaded, patient, quiet, wait_for_hub
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,8 +31,6 @@ if TYPE_CHECKING:
 
 # torch's generator, timm's loader and the hub's session are global to a process: one model at a time uses them.
 _ALONE = threading.RLock()
-_TRIES = 6  # of huggingface_hub for one download that does not advance
-_SLOWEST = 10_000  # bytes per second; slower than this over a whole timeout counts as not answering
 
 
 @dataclass(frozen=True)
@@ -95,7 +88,7 @@ class OpenTimm:
         self.zoo = zoo
         self.trained_seeds: tuple[int | None, ...] = (None,) if card.source or _file_of(card, zoo) else ()
         self._module: nn.Module | None = None
-        self._facts = TrainedFacts()
+        self._revision: Future[str] | None = None
 
     def initial(self, seed: int) -> ModuleWeights:
         """Return the weights that ``torch.manual_seed(seed); timm.create_model(id)`` would have."""
@@ -124,16 +117,16 @@ class OpenTimm:
         module = build(self.card.id, seed=0) if self._module is None else self._module
         self._module = None
         try:
-            revision = load_pretrained(module, self.card, self.zoo)
+            self._revision = load_pretrained(module, self.card, self.zoo)
         except ComplexityLabError:
             module.to_empty(device="meta")  # nobody may read the mixture that a load leaves when it fails midway
             raise
-        self._module, self._facts = module, TrainedFacts(revision=revision)
+        self._module = module
         return ModuleWeights(module, f"{self.card.id} with pretrained weights")
 
     def facts(self) -> TrainedFacts:
-        """Return the revision of the trained weights: the hub's commit, or 16 hex digits of the file's SHA-256."""
-        return self._facts
+        """Return the revision of the trained weights: the hub's commit, or CRC-32 and size of the file."""
+        return TrainedFacts(revision="" if self._revision is None else self._revision.result())
 
 
 def build(model_id: str, seed: int) -> nn.Module:
@@ -147,30 +140,38 @@ def build(model_id: str, seed: int) -> nn.Module:
     import timm
     import torch
 
-    with _ALONE, _quiet(), torch.random.fork_rng(devices=[]), torch.device("cpu"):
+    # entering torch.device costs a tenth of a build, so only where it changes something
+    on_cpu = nullcontext() if torch.get_default_device().type == "cpu" else torch.device("cpu")
+    with _ALONE, quiet(), torch.random.fork_rng(devices=[]), on_cpu:
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed the caller's GPUs too
         model: nn.Module = timm.create_model(model_id, pretrained=False)
     return model
 
 
-def load_pretrained(module: nn.Module, card: ModelCard, zoo: TimmZoo) -> str:
-    """Load the pretrained weights of ``card`` into ``module`` with timm's own loader; return their revision."""
+def load_pretrained(module: nn.Module, card: ModelCard, zoo: TimmZoo) -> Future[str]:
+    """Load the pretrained weights of ``card`` into ``module`` with timm's own loader; return their revision to come.
+
+    A local file is read again for its checksum, beside the measurements.
+    """
     file = _file_of(card, zoo)
     if file is None and zoo.weights_dir is not None:
         raise WeightsError(f"{zoo.weights_dir} holds no {card.id}.safetensors; add it, or leave the directory out")
     if file is None and not card.source:
         raise WeightsError(f"{card.id} has no pretrained weights in timm; survey its initial weights alone")
-    with _ALONE, _quiet(), _explained(card, file):
+    with _ALONE, quiet(), explained(card, file):
         if file is None and "://" in card.source:
-            file = _downloaded(card.source, zoo.timeout)
+            file = downloaded(card.source, zoo.timeout)
         if file is not None:
             left_out = _load_into(module, card.id, {"file": str(file)})
         else:
-            with _patient(zoo.timeout):
-                _wait_for_hub(card.source)
+            with patient(zoo.timeout):
+                wait_for_hub(card.source)
                 left_out = _load_into(module, card.id, {})
     _freeze(module, left_out, card)
-    return _commit(card.source) if file is None else _digest(file)
+    beside = ThreadPoolExecutor(1)
+    revision = beside.submit(commit_of, card.source) if file is None else beside.submit(_digest, file)
+    beside.shutdown(wait=False)
+    return revision
 
 
 def _file_of(card: ModelCard, zoo: TimmZoo) -> Path | None:
@@ -231,271 +232,15 @@ def _freeze(module: nn.Module, left_out: Sequence[str], card: ModelCard) -> None
     untrained = [name for name in left_out if name in parameters]
     matrices = [name for name in untrained if parameters[name].ndim > 1]
     if matrices or len(untrained) == len(parameters):
-        raise WeightsError(f"the pretrained weights of {card.id} lack {_some(matrices or untrained)}")
+        raise WeightsError(f"the pretrained weights of {card.id} lack {some(matrices or untrained)}")
     for name in untrained:
         parameters[name].requires_grad_(False)
 
 
-def _commit(repository: str) -> str:
-    """Return the commit of the main branch that the hub's cache holds."""
-    reference = _cache_of(repository) / "refs" / "main"
-    return reference.read_text(encoding="utf-8").strip() if reference.is_file() else ""
-
-
-def _cache_of(repository: str) -> Path:
-    """Return the directory in which huggingface_hub keeps a repository."""
-    from huggingface_hub import constants
-    from huggingface_hub.file_download import repo_folder_name
-
-    return Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repository, repo_type="model")
-
-
 def _digest(file: Path) -> str:
+    """Return CRC-32 and size of a file: they tell versions of a file apart at a seventh of the time of a SHA-256."""
+    checksum = 0
     with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()[:16]
-
-
-# --- a hub that is silent or slow ------------------------------------------------------------------------------------
-
-
-def _httpx() -> Any:
-    """Return the HTTP library that this version of huggingface_hub speaks through (httpx, or a fork of it)."""
-    from huggingface_hub import get_session
-
-    return importlib.import_module(type(get_session()).__module__.partition(".")[0])
-
-
-@contextmanager
-def _patient(timeout: float) -> Iterator[None]:
-    """Bound every request of the hub's session while the context lasts.
-
-    The hub's library reads its timeouts when it is imported, and tries a download again as often as ``_TRIES`` says.
-    Hooks on its session make ``timeout`` hold for all tries together, whatever was imported when.
-    """
-    from huggingface_hub import get_session
-
-    def ask(request: Any) -> None:
-        wait = _wait(request.method, timeout)
-        request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write", "pool"), wait)
-
-    def listen(response: Any) -> None:
-        response.stream = _watched(response.stream, timeout)
-
-    session = get_session()
-    hooks = session.event_hooks
-    session.event_hooks = {"request": [*hooks["request"], ask], "response": [*hooks["response"], listen]}
-    try:
-        yield
-    finally:
-        session.event_hooks = hooks
-
-
-def _wait(method: str, timeout: float) -> float:
-    """Return how long one request may wait, in seconds: as the environment says, or a share of ``timeout``."""
-    from huggingface_hub import constants
-
-    name = "HF_HUB_ETAG_TIMEOUT" if method == "HEAD" else "HF_HUB_DOWNLOAD_TIMEOUT"
-    return float(getattr(constants, name)) if os.environ.get(name) else timeout / _TRIES
-
-
-def _watched(body: Any, timeout: float) -> Any:
-    """Return a response's body that gives up when it trickles: each chunk is in time, but there is no end to it."""
-
-    class Watched(_httpx().SyncByteStream):  # type: ignore[misc]
-        def __iter__(self) -> Iterator[bytes]:
-            since, received = time.monotonic(), 0
-            for chunk in body:
-                received += len(chunk)
-                if (elapsed := time.monotonic() - since) > timeout:
-                    if received < _SLOWEST * elapsed:
-                        raise UnreachableError(f"it sent {received:,} bytes in {elapsed:.0f} seconds")
-                    since, received = time.monotonic(), 0
-                yield chunk
-
-        def close(self) -> None:
-            body.close()
-
-    return Watched()
-
-
-def _wait_for_hub(repository: str) -> None:
-    """Ask the hub up to three times whether it is there, unless its answer is not needed.
-
-    The hub's library would repeat a failed request for minutes; what is in its cache, it takes from there at once.
-    """
-    from huggingface_hub import constants
-
-    if constants.is_offline_mode() or any(_cache_of(repository).glob("snapshots/*/*model*")):
-        return
-    for pause in (0.5, 1.0, None):  # seconds
-        silence = _silence(repository)
-        if silence is None:
-            return
-        if pause is None:
-            raise silence
-        time.sleep(pause)
-
-
-def _silence(repository: str) -> UnreachableError | None:
-    """Return why the hub gives no answer, or None where it gives one, be it that there is no such repository."""
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
-
-    try:
-        metadata = get_hf_file_metadata(hf_hub_url(repository, "model.safetensors"))
-        if metadata.commit_hash is None:
-            return UnreachableError("what answers there is no hub (no X-Repo-Commit)")
-    except (EntryNotFoundError, HfHubHTTPError) as error:
-        response = getattr(error, "response", None)
-        if response is not None and response.status_code >= 500:
-            return UnreachableError(f"it answers with status {response.status_code}")
-    except _httpx().TransportError as error:
-        return UnreachableError(f"it does not answer ({str(error) or type(error).__name__})")
-    return None
-
-
-def _downloaded(url: str, timeout: float) -> Path:
-    """Fetch weights that are on no hub into the cache of torch.hub, which sets no timeout of its own."""
-    from huggingface_hub import constants
-    from huggingface_hub.errors import OfflineModeIsEnabled
-    from timm.models._hub import check_cached_file, download_cached_file
-
-    if constants.is_offline_mode() and not check_cached_file(url, check_hash=False):
-        raise OfflineModeIsEnabled(url)
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(timeout)
-    try:
-        return Path(download_cached_file(url, check_hash=False, progress=False))
-    finally:
-        socket.setdefaulttimeout(before)
-
-
-# --- what went wrong, in a sentence ----------------------------------------------------------------------------------
-
-
-@contextmanager
-def _explained(card: ModelCard, file: Path | None) -> Iterator[None]:
-    """Turn whatever timm, torch and the hub raise while weights are loaded into one sentence."""
-    from huggingface_hub.errors import EntryNotFoundError
-    from safetensors import SafetensorError
-
-    # A checkpoint of another model makes timm's conversions fail in any of the first line's ways.
-    conversion = (RuntimeError, LookupError, ValueError, TypeError, AttributeError, AssertionError, EOFError)
-    transfer = (OSError, SafetensorError, EntryNotFoundError, http.client.HTTPException, _httpx().HTTPError)
-    try:
-        yield
-    except UnreachableError as error:
-        raise _unreachable(card, str(error)) from error
-    except ComplexityLabError:
-        raise
-    except (*conversion, *transfer) as error:
-        raise _sentence(error, card, file) from error
-
-
-def _which(card: ModelCard, file: Path | None) -> str:
-    return f"the weights {file} of {card.id}" if file else f"the pretrained weights of {card.id}"
-
-
-def _sentence(error: Exception, card: ModelCard, file: Path | None) -> ComplexityLabError:
-    """Return the error to raise instead of ``error``."""
-    which, text = _which(card, file), " ".join(str(error).split())
-    if file is None and (failed := _not_fetched(error, card)) is not None:
-        return failed
-    if isinstance(error, RuntimeError) and "allocate memory" in text:
-        raise MemoryError(f"{which} do not fit into memory") from error
-    if text.startswith("Error(s) in loading state_dict"):
-        return WeightsError(f"{which} are of another architecture: {_mismatch(str(error))}")
-    if isinstance(error, OSError) and file is not None:
-        return WeightsError(f"{which} cannot be read: {error.strerror or text}")
-    what = f"{type(error).__name__}: {text}"[:200]
-    return WeightsError(f"{which} are truncated, corrupt or of another model ({what}); {_again(card, file)}")
-
-
-def _again(card: ModelCard, file: Path | None) -> str:
-    """Say how to get weights that were stored damaged once more."""
-    if file is not None:
-        return "replace the file"
-    if "://" not in card.source:
-        return f"delete {_cache_of(card.source)} to fetch them again"
-    import torch
-
-    return f"delete {Path(torch.hub.get_dir()) / 'checkpoints' / Path(card.source).name} to fetch them again"
-
-
-def _not_fetched(error: Exception, card: ModelCard) -> ComplexityLabError | None:
-    """Return the error of a download that failed, or None where ``error`` came after it."""
-    from huggingface_hub import constants, errors
-
-    which = _which(card, None)
-    cause = error.__cause__ if isinstance(error, errors.LocalEntryNotFoundError) else error
-    status = getattr(getattr(cause, "response", None), "status_code", None) or getattr(cause, "code", None)
-    if cause is None or isinstance(cause, errors.OfflineModeIsEnabled):
-        way_out = f"unset it to download them, or name a directory that holds {card.id}.safetensors"
-        return WeightsError(f"{which} are not in the cache and HF_HUB_OFFLINE is set; {way_out}")
-    if isinstance(cause, errors.GatedRepoError) or status == 403:
-        return WeightsError(f"{which} are gated; accept the terms of {card.source} on the hub and log in (HF_TOKEN)")
-    if isinstance(cause, errors.RepositoryNotFoundError):
-        return WeightsError(f"{constants.ENDPOINT} has no repository {card.source} for {card.id}, or it is private")
-    if isinstance(cause, errors.EntryNotFoundError):
-        return WeightsError(f"{card.source} on {constants.ENDPOINT} holds no file of weights that timm reads")
-    if isinstance(status, int) and status in (400, 401, 404, 410):
-        return WeightsError(f"{which} ({card.source}) are refused with status {status}; is the token (HF_TOKEN) valid?")
-    if "Consistency check failed" in str(cause):
-        return WeightsError(f"{which} are truncated: the hub announced more bytes than it has; try another mirror")
-    if isinstance(cause, OSError) and cause.errno in _DISK:
-        return OutputError(f"{which} cannot be stored in {cause.filename or constants.HF_HUB_CACHE}: {cause.strerror}")
-    if isinstance(cause, OSError | http.client.HTTPException | _httpx().HTTPError):
-        return _unreachable(card, " ".join(str(cause).split()) or type(cause).__name__)
-    return None
-
-
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
-
-
-def _unreachable(card: ModelCard, reason: str) -> UnreachableError:
-    from huggingface_hub import constants
-
-    server = card.source if "://" in card.source else constants.ENDPOINT
-    way_out = "check the network and HF_ENDPOINT, or name a directory of weights"
-    return UnreachableError(f"{_which(card, None)} cannot be fetched from {server}: {reason}; {way_out}")
-
-
-def _mismatch(text: str) -> str:
-    """Condense torch's report on a state dict that does not fit."""
-    parts = []
-    for what in ("Missing", "Unexpected"):
-        if keys := re.search(rf"{what} key\(s\) in state_dict: (.*?)\. *$", text, re.MULTILINE):
-            parts.append(f"{what.lower()} {_some(keys[1].replace(chr(34), '').split(', '))}")
-    shapes = re.findall(r"size mismatch for (\S+): .*?torch\.Size\((.*?)\) .*?torch\.Size\((.*?)\)", text)
-    if shapes:
-        name, found, wanted = shapes[0]
-        parts.append(f"{len(shapes)} of another shape, such as {name} with {found} instead of {wanted}")
-    return "; ".join(parts) or " ".join(text.split())[:200]
-
-
-def _some(names: Sequence[str]) -> str:
-    """Say how many tensors there are and name the first ones."""
-    more = ", ..." if len(names) > 3 else ""
-    return f"{len(names)} tensor{'s' if len(names) > 1 else ''} ({', '.join(names[:3])}{more})"
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep timm and the hub's library from writing to the terminal; what matters is raised."""
-    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
-
-    loggers = [logging.getLogger(name) for name in ("timm", "huggingface_hub")]
-    levels, bars = [logger.level for logger in loggers], not are_progress_bars_disabled()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL)
-        if bars:
-            disable_progress_bars()
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
-            if bars:
-                enable_progress_bars()
+        while piece := opened.read(1 << 22):
+            checksum = zlib.crc32(piece, checksum)
+    return f"crc32:{checksum:08x}, {file.stat().st_size} bytes"

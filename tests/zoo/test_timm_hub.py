@@ -237,7 +237,7 @@ def test_weights_of_another_architecture(hub):
 
 
 def test_a_slow_hub_is_waited_for(hub, module, content):
-    hub.add(REPOSITORY, {"model.safetensors": content}, Fault(delay=0.01, silence=0.2))
+    hub.add(REPOSITORY, {"model.safetensors": content}, Fault(delay=0.003, silence=0.2))
     assert_equal(trained()[1], module)
 
 
@@ -271,8 +271,8 @@ def test_the_wait_of_one_request_can_be_set_for_the_hub_alone(hub, module, conte
     monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", "5")
     monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 5)
     monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 5)
-    hub.add(REPOSITORY, {"model.safetensors": content}, Fault(silence=0.6))
-    assert_equal(trained(timeout=0.3)[1], module)
+    hub.add(REPOSITORY, {"model.safetensors": content}, Fault(silence=0.3))
+    assert_equal(trained(timeout=0.2)[1], module)
 
 
 def test_a_full_or_forbidden_cache(hub, content, monkeypatch, tmp_path):
