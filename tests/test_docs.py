@@ -143,5 +143,5 @@ def test_nothing_names_this_machine_or_a_package_registry():
         path = ROOT / name
         if path.suffix in (".py", ".md", ".toml", ".txt", ".csv", ".json", ""):
             text = path.read_text(errors="replace")
-            assert str(ROOT) + "/" not in text, name
+            assert name == "tests/test_docs.py" or not re.search(r"(?<![\w.])/(work|home|root|Users)/\w", text), name
             assert not re.search(r"(index-url|--find-links)[ =]", text) or name == "tests/test_docs.py", name

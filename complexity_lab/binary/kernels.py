@@ -7,7 +7,7 @@ several writers, so a kernel is loaded or compiled under a file lock.
 
 from __future__ import annotations
 
-import os
+import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -19,6 +19,7 @@ import numpy as np
 
 from complexity_lab.binary import codes
 from complexity_lab.binary.binarize import Signed, count_bad
+from complexity_lab.cache import cache_directory
 
 WORTH_COMPILING = 4_000_000  # values; numpy counts them in about 0.1 s
 Kernel = Callable[[np.ndarray, Any, np.ndarray], bool]
@@ -54,10 +55,13 @@ def _load(name: str, dtype: np.dtype[Any]) -> Kernel:
     """Load a kernel from numba's cache, or compile it, for read-only values of one integer type."""
     from filelock import FileLock
 
-    lock = Path(tempfile.gettempdir()) / f"complexity_lab_numba_{os.getuid() if hasattr(os, 'getuid') else 0}.lock"
-    with FileLock(lock):
+    directory = _writable_cache()
+    with FileLock(directory / "lock"):
+        import numba
         from numba import from_dtype, types
 
+        if "complexity_lab.binary._kernels" not in sys.modules:
+            numba.config.CACHE_DIR = str(directory)  # type: ignore[attr-defined]  # read by the decorators that the next import runs
         from complexity_lab.binary import _kernels
 
         kernel = getattr(_kernels, name)
@@ -68,6 +72,17 @@ def _load(name: str, dtype: np.dtype[Any]) -> Kernel:
         kernel.compile((values, element, types.Array(types.uint32, axes[1], "C")))
         kernel.disable_compile(True)  # writable values are then passed as read-only, not compiled for anew
     return kernel  # type: ignore[no-any-return]
+
+
+def _writable_cache() -> Path:
+    """Return a directory for compiled kernels: in the user's cache, or a private temporary one where that is closed."""
+    directory = cache_directory() / "kernels"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "lock").touch()
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="complexity-lab-kernels-"))
+    return directory
 
 
 def add_strings(view: Signed, histogram: np.ndarray, threads: int = 1) -> bool:

@@ -59,9 +59,12 @@ def main() -> None:
             raise
         print(f"complexity-lab: {error}", file=sys.stderr)
         sys.exit(exit_code(error))
-    except KeyboardInterrupt:
-        print("complexity-lab: interrupted", file=sys.stderr)
-        sys.exit(130)
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        problem = f"{type(error).__name__}: {error}".splitlines()[0]
+        print(f"complexity-lab: unexpected {problem}; run it again with --debug and report it", file=sys.stderr)
+        sys.exit(1)
 
 
 def exit_code(error: ComplexityLabError) -> int:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from complexity_lab.cli.interrupt import interruptible
+
 if TYPE_CHECKING:
     from complexity_lab.bench.comparison import Comparison
 
@@ -38,9 +40,10 @@ def bench_cli(
     missed = False
     if not as_json:
         print(f"{'what':<52}{'ours':>11}{'peer':>11}  {'ratio (lowest..highest)':<28}{'target':<10}peer")
-    for item in _comparisons(tuple(group or GROUPS), weights, repeats):
-        missed |= item.met is False
-        print(json.dumps(asdict(item) | {"met": item.met}) if as_json else _line(item), flush=True)
+    with interruptible("complexity-lab: interrupted"):
+        for item in _comparisons(tuple(group or GROUPS), weights, repeats):
+            missed |= item.met is False
+            print(json.dumps(asdict(item) | {"met": item.met}) if as_json else _line(item), flush=True)
     raise typer.Exit(3 if missed else 0)
 
 
@@ -69,7 +72,7 @@ def _line(item: Comparison) -> str:
     digits = 1 if item.ratio >= 100 else 3
     ratio = f"{item.ratio:.{digits}f} ({item.low:.{digits}f}..{item.high:.{digits}f})"
     sign = ">=" if item.at_least else "<="
-    target = "" if item.target is None else f"{sign} {item.target:g}{'' if item.met else ' MISSED'}"
+    target = "" if item.target is None else f"{sign} {item.target:g}{'' if item.met else ' MISSED '}"
     ours, peer = (f"{value:.4g} {item.unit}" for value in (item.ours, item.peer))
     note = f" ({item.note})" if item.note else ""
     return f"{item.what:<52}{ours:>11}{peer:>11}  {ratio:<28}{target:<10}{item.peer_name}{note}"

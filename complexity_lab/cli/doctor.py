@@ -14,6 +14,8 @@ from urllib.parse import urlparse
 
 import typer
 
+from complexity_lab.cache import cache_directory
+
 LITTLE_DISK = 5 * 10**9  # bytes; a survey of 200 timm models downloads about 25 GB
 
 
@@ -69,8 +71,10 @@ def _tables() -> Finding:
 
 
 def _devices() -> Finding:
-    import torch
-
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        return Finding("devices", f"torch does not import ({error})", "! install it again: pip install torch")
     cuda = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return Finding("devices", f"{os.cpu_count()} CPU cores; {', '.join(cuda) or 'no GPU (none is needed)'}")
 
@@ -89,20 +93,18 @@ def _hub(timeout: float) -> Finding:
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         return Finding("hub", "offline by HF_HUB_OFFLINE", "unset it to download weights")
-    address = urlparse(endpoint)
     try:
+        address = urlparse(endpoint)
         port = address.port or (443 if address.scheme == "https" else 80)
         with socket.create_connection((address.hostname or endpoint, port), timeout):
             return Finding("hub", f"{endpoint} answers")
-    except OSError as error:
+    except (OSError, ValueError) as error:
         fix = "without it: --zoo digits, --states initial, or --weights DIRECTORY; a mirror goes into HF_ENDPOINT"
         return Finding("hub", f"{endpoint} does not answer ({error})", fix)
 
 
 def _places() -> Iterator[Finding]:
-    import platformdirs
-
-    own = Path(os.environ.get("COMPLEXITY_LAB_CACHE") or platformdirs.user_cache_dir("complexity-lab"))
+    own = cache_directory()
     hub = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
     for name, folder in (("cache", own), ("hub cache", hub), ("this directory", Path.cwd())):
         yield _place(name, folder)

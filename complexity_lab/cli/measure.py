@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from complexity_lab.cli.interrupt import interruptible
+
 
 def measure_cli(
     source: Annotated[
@@ -32,7 +34,10 @@ def measure_cli(
     if state not in ("initial", "trained"):
         raise InputError(f"--state {state!r}, wanted initial or trained")
     names = tuple(name.strip() for name in metrics.split(",") if name.strip())
-    rows = measure_rows(source, names, scope=scope, state=state, seed=seed, threads=default_jobs())  # type: ignore[arg-type]
+    if as_json and as_csv:
+        raise InputError("--json and --csv together, wanted one of them")
+    with interruptible("complexity-lab: interrupted"):
+        rows = measure_rows(source, names, scope=scope, state=state, seed=seed, threads=default_jobs())  # type: ignore[arg-type]
     if as_json:
         print(json.dumps(rows, indent=1))
     elif as_csv:
@@ -41,7 +46,7 @@ def measure_cli(
         writer.writerows(rows)
     else:
         _print_table(rows)
-    failed = [row for row in rows if row["scope"] == "model" and row["status"] == "failed"]
+    failed = [row for row in rows if row["scope"] == "model" and row["status"] != "ok"]
     if failed:
         print(f"complexity-lab: {failed[0]['reason']}", file=sys.stderr)
         raise typer.Exit(1)
@@ -50,6 +55,7 @@ def measure_cli(
 def _print_table(rows: list[dict[str, Any]]) -> None:
     """Print one line per row: tensor, shape, metric, value, what was scored."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -61,7 +67,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
             continue
         whole = row["scope"] == "model"
         table.add_row(
-            "whole model" if whole else row["tensor"],
+            "whole model" if whole else escape(row["tensor"]),
             row["kind"],
             row["shape"],
             row["metric"],
@@ -69,7 +75,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
             row["unit"],
             "" if not row["scored"] or row["ones"] is None else f"{row['ones'] / row['scored']:.4f}",
             _bits_per_weight(row),
-            "" if row["status"] == "ok" else f"{row['status']}: {row['reason']}",
+            "" if row["status"] == "ok" else escape(f"{row['status']}: {row['reason']}"),
             style="bold" if whole else None,
         )
     wide = 160 if not sys.stdout.isatty() else None

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -22,7 +23,7 @@ class SurveyProgress:
     """Shows what a survey tells; use as a context manager."""
 
     def __init__(self, plan: SurveyPlan, directory: Path, executor: Executor) -> None:
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Console(stderr=True, highlight=False, markup=False)
         self.plan, self.directory, self.executor = plan, directory, executor
         self.bar: Progress | None = None
         self.task: TaskID | None = None
@@ -88,7 +89,7 @@ def _line(told: Told) -> str:
     text = f"[{told.finished}/{told.total}] {outcome.model}: {outcome.status}, {outcome.seconds:.1f} s"
     if outcome.error:
         text += f" - {outcome.error}"
-    return f"{text} ({_rate(told)})".replace("[", "\\[")
+    return f"{text} ({_rate(told)})"
 
 
 def print_result(result: SurveyResult, written: dict[str, Any]) -> None:
@@ -107,6 +108,10 @@ def print_result(result: SurveyResult, written: dict[str, Any]) -> None:
         console.print(f"{what + ':':<9}{place}", markup=False, soft_wrap=True)
 
 
+def _count(value: Any) -> str:
+    return "?" if value is None or value != value else f"{int(value):,}"
+
+
 def _summary(directory: Path) -> Table:
     """Return one line per model: ratio, effect and what explains it; initial BDM where nothing was trained."""
     from complexity_lab.statistics import SurveyTables
@@ -119,8 +124,8 @@ def _summary(directory: Path) -> Table:
     shown = ratios.head(30)
     for row in shown.itertuples():
         table.add_row(
-            str(row.model),
-            f"{row.parameters:,}",
+            escape(str(row.model)),
+            _count(row.parameters),
             f"{row.ratio:.4f}",
             f"{row.z:,.1f}",
             f"{row.ones_fraction_trained:.4f}",

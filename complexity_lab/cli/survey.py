@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from complexity_lab.cli.interrupt import interruptible
 from complexity_lab.cli.selection import (
     Exclude,
     Family,
@@ -36,7 +36,7 @@ Metrics = Annotated[
 ]
 TensorRows = Annotated[bool, typer.Option("--tensor-rows/--no-tensor-rows", help="Also one row per tensor.")]
 Jobs = Annotated[int | None, typer.Option(help="Models at the same time; default: one per core.")]
-Backend = Annotated[str, typer.Option(help="loky (processes here) or dask (a cluster, needs complexity-lab[dask]).")]
+Backend = Annotated[str, typer.Option(help="loky (processes here) or dask (a cluster, needs complexity-lab\\[dask]).")]
 Scheduler = Annotated[
     str | None, typer.Option(help="Address of a Dask scheduler; workers need --out at the same path.")
 ]
@@ -135,12 +135,9 @@ def run_and_report(
         raise InputError(f"--backend {backend!r}, wanted loky or dask")
     directory = out or Path("runs") / f"{plan.zoo}-{plan.hash()[:8]}"
     executor = executor_for(jobs, len(plan.models), backend=backend, scheduler=scheduler)
-    try:
-        with SurveyProgress(plan, directory, executor) as progress:
-            result = run_survey(plan, directory, executor=executor, retry_failed=retry_failed, progress=progress.update)
-    except KeyboardInterrupt:
-        print(f"Interrupted. What is finished is kept in {directory}; run the same command to go on.", file=sys.stderr)
-        return 130
+    kept = f"Interrupted. What is finished is kept in {directory}; run the same command to go on."
+    with interruptible(kept), SurveyProgress(plan, directory, executor) as progress:
+        result = run_survey(plan, directory, executor=executor, retry_failed=retry_failed, progress=progress.update)
     written = _write_report(result, figures) if report and result.ok else {}
     print_result(result, written)
     return result.exit_code
@@ -148,13 +145,17 @@ def run_and_report(
 
 def _write_report(result: SurveyResult, figures: tuple[str, ...] | None) -> dict[str, Any]:
     """Draw figures and report unless they are newer than the tables."""
-    from complexity_lab.figures import render
+    from complexity_lab.figures import FIGURES, render
     from complexity_lab.report import write_report
+    from complexity_lab.statistics import SurveyTables
 
     page = result.directory / "report.html"
     newest = max((path.stat().st_mtime for path in (result.directory / "models").glob("*.parquet")), default=0.0)
     folder = result.directory / "figures"
     if not (page.exists() and page.stat().st_mtime > newest and folder.exists()):
-        render(result.directory, names=figures)
+        tables = SurveyTables.read(result.directory)
+        fitting = [name for name in figures or FIGURES if FIGURES[name].applies(tables) is None]
+        if fitting:
+            render(result.directory, names=fitting)
         write_report(result.directory)
     return {"figures": folder, "report": page}

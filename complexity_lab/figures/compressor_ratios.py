@@ -13,7 +13,16 @@ from complexity_lab.statistics import SurveyTables, wilson
 from complexity_lab.statistics.ratios import metrics_of
 
 Floats = npt.NDArray[np.float64]
-_LABELS = {"bdm": "BDM", "bdm_2d": "BDM 4×4", "block_entropy": "block entropy", "bdm_normalized": "normalized BDM"}
+_LABELS = {
+    "bdm": "BDM",
+    "bdm_2d": "BDM 4×4",
+    "bdm_normalized": "normalized BDM",
+    "bdm_2d_normalized": "normalized BDM 4×4",
+    "block_entropy": "block entropy",
+    "block_entropy_2d": "block entropy 4×4",
+    "block_entropy_normalized": "normalized block entropy",
+    "block_entropy_2d_normalized": "normalized block entropy 4×4",
+}
 _FEWEST_FOR_BOX = 8
 _COLUMNS = ["model", "family", "parameters", "metric", "unit", "ratio", "ratio_sd", "change_percent", "q_value"]
 

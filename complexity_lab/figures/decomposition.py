@@ -43,14 +43,14 @@ def caption(table: pd.DataFrame) -> str:
         "trained share of ones would lose as well, arrangement is the rest; the two add up to the drop."
     ]
     if len(shares):
-        parts.append(
-            f"Of the drop, sign bias makes up {numbers.percent(float(shares.median()))}"
-            + (f" in the median of {numbers.models(len(shares))} that dropped." if len(shares) > 1 else ".")
-        )
+        share = float(shares.median())
+        made = f"makes up {numbers.percent(share)} of" if share > 0 else "explains none of"
+        who = f" in the median of {numbers.models(len(shares))} that dropped" if len(shares) > 1 else ""
+        parts.append(f"Sign bias {made} the drop{who}.")
     if (table["sign_bias"] < 0).any():
         parts.append(
-            "Sign bias is negative where such bits would be more complex than the initial weights, which constant "
-            "norms and biases make simpler than fair bits."
+            "Sign bias is negative where such bits would be more complex than the initial weights, which are "
+            "simpler than fair bits to begin with (constant norms and biases make them so)."
         )
     if len(table) > 1:
         parts.append(

@@ -5,14 +5,18 @@ import math
 import pandas as pd
 
 from complexity_lab.figures import numbers
-from complexity_lab.statistics import ZooSummary
+from complexity_lab.statistics import ZooSummary, wilson
 from complexity_lab.statistics.summary import SIGNIFICANCE
 
 METRIC_NAMES = {
     "bdm": "BDM",
     "bdm_2d": "BDM (4×4)",
     "bdm_normalized": "normalized BDM",
+    "bdm_2d_normalized": "normalized BDM (4×4)",
     "block_entropy": "block entropy",
+    "block_entropy_2d": "block entropy (4×4)",
+    "block_entropy_normalized": "normalized block entropy",
+    "block_entropy_2d_normalized": "normalized block entropy (4×4)",
 }
 
 
@@ -52,10 +56,11 @@ def initial_findings(table: pd.DataFrame) -> list[str]:
     gap, spread = table["gap"].dropna(), table["relative_sd"].dropna()
     sentences = []
     if len(gap):
-        side = "below" if gap.median() >= 0 else "above"
+        below = gap.median() >= 0
+        side, why = ("below", "; constant norms and biases lower it") if below else ("above", "")
         sentences.append(
             f"The BDM of initial weights lies {numbers.percent(abs(float(gap.median())))} {side} that of as many fair "
-            f"bits in the median of {numbers.models(len(gap))}; constant norms and biases lower it."
+            f"bits in the median of {numbers.models(len(gap))}{why}."
         )
     if len(spread):
         sentences.append(
@@ -101,25 +106,45 @@ def _many_models(summary: ZooSummary) -> str:
     below, median, name = summary.below, summary.median_ratio, metric_name(summary.metric)
     interval = f"95{numbers.GLUE}% interval {numbers.share_range(below.low, below.high)}"
     whole = numbers.models(summary.n_compared)
-    counted = f"{summary.n_below} of {whole} ({numbers.percent(below.estimate)}; {interval})"
+    share = f"{numbers.percent(below.estimate)}; {interval}"
     low, middle, high = (numbers.ratio(value) for value in (median.low, median.estimate, median.high))
-    middle = f"the median ratio is {middle} ({low} to {high})"
-    if below.low > 0.5:
-        return f"Training lowered the {name} of {counted}; {middle}."
+    result = f"the median ratio is {middle} ({low} to {high}){_doubt(summary)}."
+    if summary.n_below == summary.n_above == 0:
+        return f"Training left the {name} of all {whole} unchanged."
+    if summary.n_below == 0:
+        return f"Training lowered the {name} of none of {whole} ({share}){_opposite(summary)}; {result}"
     if below.high < 0.5:
-        return f"Training lowered the {name} of only {counted}, so it raised that of most; {middle}."
-    return f"Training lowered the {name} of {counted}, which does not settle whether most become simpler; {middle}."
+        return (
+            f"Training lowered the {name} of only {summary.n_below} of {whole} ({share}){_opposite(summary)}; {result}"
+        )
+    open_question = "" if below.low > 0.5 else ", which does not settle whether most become simpler"
+    return f"Training lowered the {name} of {summary.n_below} of {whole} ({share}){open_question}; {result}"
+
+
+def _opposite(summary: ZooSummary) -> str:
+    """Return what happened to the models that did not become simpler; one without any change is not one that rose."""
+    if wilson(summary.n_above, summary.n_compared).low > 0.5:
+        return ", so it raised that of most"
+    same = summary.n_compared - summary.n_below - summary.n_above
+    return f", raised that of {summary.n_above}" + (f" and left that of {same} unchanged" if same else "")
+
+
+def _doubt(summary: ZooSummary) -> str:
+    """Return the reservation where models were tested and none passed."""
+    if summary.n_tested == 0 or summary.n_significant:
+        return ""
+    return ", but no single model changed by significantly more than its own seeds vary"
 
 
 def _size(summary: ZooSummary) -> str:
-    if summary.n_compared == 1:
+    if summary.n_compared == 1 or summary.n_below == summary.n_above == 0:
         return ""
     change = 1 - summary.median_ratio.estimate
-    direction = "drop" if change >= 0 else "rise"
-    return (
-        f"The change is {numbers.percent(abs(change))} in the median model (a {direction}); ratios run from "
-        f"{numbers.ratio(summary.lowest_ratio)} to {numbers.ratio(summary.highest_ratio)}."
-    )
+    run = f"ratios run from {numbers.ratio(summary.lowest_ratio)} to {numbers.ratio(summary.highest_ratio)}."
+    if change == 0:
+        return f"The median model did not change; {run}"
+    direction = "drop" if change > 0 else "rise"
+    return f"The change is {numbers.percent(abs(change))} in the median model (a {direction}); {run}"
 
 
 def _signed_rank(summary: ZooSummary) -> str:
@@ -133,35 +158,45 @@ def _signed_rank(summary: ZooSummary) -> str:
 
 
 def _significance(summary: ZooSummary) -> str:
-    if summary.n_tested == 0:
-        return "No single model can be tested: its own seeds do not give a spread."
-    above = summary.n_significant - summary.n_significant_below
+    tested, changed, lower = summary.n_tested, summary.n_significant, summary.n_significant_below
     tiny = "Random signs of many weights hardly vary from seed to seed, so a significant change can be tiny."
     if summary.n_compared == 1:
-        return tiny
+        return tiny if changed else "" if tested else "The model cannot be tested: its own seeds do not give a spread."
+    if tested == 0:
+        return "No single model can be tested: its own seeds do not give a spread."
+    rate = f"at a false discovery rate of {100 * SIGNIFICANCE:.0f}{numbers.GLUE}% (Benjamini-Hochberg)"
+    if changed == 0:
+        few = " Few seeds can hide a change that is there." if summary.initial_seeds[0] <= 3 else ""
+        if tested == 1:
+            return f"The one model that can be tested against its own seeds did not change significantly, {rate}.{few}"
+        return f"Against their own seeds, none of {numbers.models(tested)} changed significantly, {rate}.{few}"
     return (
-        f"Against their own seeds, {summary.n_significant_below} of {numbers.models(summary.n_tested)} became simpler "
-        f"and {above} more complex, at a false discovery rate of {100 * SIGNIFICANCE:.0f} % (Benjamini-Hochberg). "
-        f"{tiny}"
+        f"Against their own seeds, {lower} of {numbers.models(tested)} became simpler and {changed - lower} more "
+        f"complex, {rate}. {tiny}"
     )
 
 
 def _sign_bias(summary: ZooSummary) -> str:
     if summary.n_with_share == 0:
         return ""
-    share = numbers.percent(summary.median_sign_bias_share)
-    who = "" if summary.n_with_share == 1 else f" in the median of the {summary.n_with_share} models that dropped"
-    if summary.median_sign_bias_share <= 0:
+    share, one = summary.median_sign_bias_share, summary.n_with_share == 1
+    who = "" if one else f" in the median of the {summary.n_with_share} models that dropped"
+    bits = "independent bits with the trained share of ones"
+    if share == 0:
+        return f"Sign bias explains none of the drop{who}: {bits} would be as complex as the initial weights."
+    if share < 0:
         return (
-            f"Sign bias explains none of the drop{who}: independent bits with the trained share of ones would be more "
-            "complex than the initial weights, which constant norms and biases make simpler than fair bits."
+            f"Sign bias explains none of the drop{who}: {bits} would be more complex than the initial weights, which "
+            "are simpler than fair bits to begin with (constant norms and biases make them so)."
         )
-    if summary.n_with_share == 1:
-        return f"Sign bias, a share of ones that left the initial one, accounts for {share} of the drop."
-    return (
-        f"Sign bias, a share of ones that left the initial one, accounts for {share} of the drop{who}; the rest is "
-        "arrangement of the bits."
-    )
+    bias = "Sign bias, a share of ones that left the initial one,"
+    if share > 1:
+        return (
+            f"{bias} would make a larger drop than there is{who} ({numbers.percent(share)} of it): the trained weights "
+            f"are more complex than {bits}."
+        )
+    rest = "" if share == 1 else "; the rest is arrangement of the bits"
+    return f"{bias} accounts for {numbers.percent(share)} of the drop{who}{rest}."
 
 
 def _null(summary: ZooSummary) -> str:
@@ -199,7 +234,8 @@ def _correlation(summary: ZooSummary) -> str:
     rho = f"{estimate}, {numbers.p_value(found.p_value)}"
     if found.p_value > SIGNIFICANCE:
         return f"No dependence of the ratio on the number of parameters is detected ({rho})."
-    trend = "closer to or above 1" if found.rho.estimate > 0 else "lower"
+    higher = "closer to or above 1" if summary.n_below else "higher"
+    trend = higher if found.rho.estimate > 0 else "lower"
     return f"Larger models have ratios that are {trend} ({rho}); saturation alone can make such a trend."
 
 

@@ -59,13 +59,21 @@ _SATURATION = "blocks over possible blocks; saturated from 8.3 on (12-bit blocks
 COMPARED: Final[tuple[Column, ...]] = (
     *_FACTS,
     Column("ratio", "ratio", "trained over initial, means over seeds; below 1 is simpler"),
-    Column("ratio_sd", "± sd", "spread of the ratio over seeds, one standard deviation"),
+    Column(
+        "ratio_sd",
+        "± sd",
+        "spread of the ratio over seeds (over pairs where states share seeds), one standard deviation",
+    ),
     Column("effect", "drop", "1 − ratio"),
     Column("z", "z", "(trained − initial mean) / sd over initial seeds"),
     Column("q_value", "q", "p-value of the model against its own seeds, Benjamini-Hochberg over the models"),
     Column("ones_fraction_trained", "ones", "share of trained weights above zero"),
     Column("saturation", "saturation", _SATURATION),
-    Column("sign_bias_share", "sign bias", "share of the drop that the share of ones alone explains"),
+    Column(
+        "sign_bias_share",
+        "sign bias",
+        "share of the drop that the share of ones alone explains; below 0 or above 100 % if the parts oppose",
+    ),
     Column("test_accuracy", "accuracy", "on held-out data, mean over trained seeds"),
     _STATUS,
 )

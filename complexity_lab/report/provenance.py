@@ -25,10 +25,11 @@ class Provenance:
 
     zoo: str
     created: str
-    command: str
+    command: str | None  # None if the survey was run from Python
     plan: tuple[Fact, ...]
     identity: tuple[Fact, ...]
     versions: tuple[Fact, ...]
+    resumed: tuple[str, ...]  # one line per later run under other versions
     machine: tuple[Fact, ...]
 
 
@@ -45,7 +46,7 @@ def provenance(manifest: dict[str, Any]) -> Provenance:
         return Provenance(
             zoo=str(plan["zoo"]),
             created=moment(str(manifest["created"])),
-            command=str(manifest["command"]),
+            command=_command(manifest["command"]),
             plan=(
                 *(Fact(key.replace("_", " "), as_text(plan[key])) for key in named),
                 Fact("models in the plan", f"{len(plan['models']):,}"),
@@ -58,6 +59,7 @@ def provenance(manifest: dict[str, Any]) -> Provenance:
                 Fact("complexity-lab", str(manifest["package_version"])),
                 *(Fact(str(name), str(version)) for name, version in manifest["versions"].items()),
             ),
+            resumed=tuple(_resumed(run, manifest["versions"]) for run in manifest.get("runs") or ()),
             machine=tuple(_machine_fact(str(key), value) for key, value in manifest["machine"].items()),
         )
     except KeyError as error:
@@ -97,6 +99,34 @@ def as_text(value: Any) -> str:
     if isinstance(value, int) and abs(value) >= 10_000:
         return f"{value:,}"
     return "not set" if value is None else json.dumps(value)
+
+
+def _command(command: str | None) -> str | None:
+    """Return the command line that can be typed again; None where another program called the Python API.
+
+    >>> _command("complexity-lab survey --zoo digits"), _command("my_script.py 3"), _command(None)
+    ('complexity-lab survey --zoo digits', None, None)
+    """
+    return command if command is not None and command.startswith("complexity-lab") else None
+
+
+def _resumed(run: dict[str, Any], first: dict[str, Any]) -> str:
+    """Return a line about a later run: when, by what, and the versions that are not those of the first run.
+
+    >>> run = {"created": "2026-01-02", "versions": {"numpy": "2.4"}, "command": None}
+    >>> _resumed(run, {"numpy": "2.3", "zstd": "1"})
+    '2 January 2026, 00:00, run from Python: numpy 2.4 (first 2.3), zstd none (first 1)'
+    """
+    versions = run["versions"]
+    changed = [
+        f"{name} {versions.get(name) or 'none'} (first {first.get(name) or 'none'})"
+        for name in dict.fromkeys([*first, *versions])
+        if versions.get(name) != first.get(name)
+    ]
+    command = _command(run["command"])
+    return (
+        f"{moment(str(run['created']))}, {command or 'run from Python'}: {', '.join(changed) or 'the first versions'}"
+    )
 
 
 def _machine_fact(key: str, value: Any) -> Fact:

@@ -5,6 +5,8 @@ import re
 import numpy as np
 import pandas as pd
 
+from complexity_lab.statistics.pairs import pair_spreads
+
 LAYER_COLUMNS: dict[str, str] = {
     "model": "id of the model",
     "tensor": "name of the tensor",
@@ -16,7 +18,7 @@ LAYER_COLUMNS: dict[str, str] = {
     "initial_mean": "BDM, mean over initial seeds; bits",
     "trained_mean": "BDM, mean over trained seeds; bits",
     "ratio": "trained mean / initial mean; NaN for constant ones",
-    "ratio_sd": "spread of the ratio over the seeds of either state; NaN where both have one",
+    "ratio_sd": "spread of the ratio over pairs of seeds, else over the seeds of either state; NaN where both have one",
     "ones_fraction_trained": "share of weights above zero, mean over seeds",
 }
 
@@ -50,6 +52,7 @@ def compare_layers(
         for state in ("initial", "trained")
     )
     table = order.merge(initial, on=_KEYS).merge(trained, on=_KEYS)
+    table = table.merge(pair_spreads(rows, _KEYS, "value"), on=_KEYS, how="left")
     table = _add_ratio(table.rename(columns={"trained_scored": "weights", "trained_ones": "ones_fraction_trained"}))
     position = table.groupby("model", sort=False).cumcount().to_numpy(float)
     last = table.groupby("model", sort=False)["tensor"].transform("size").to_numpy(float) - 1
@@ -116,8 +119,11 @@ def _add_ratio(table: pd.DataFrame) -> pd.DataFrame:
     base = np.where((initial > 0) & ~constant, initial, np.nan)
     spreads = [table["initial_sd"].to_numpy(float) / base, table["trained_sd"].to_numpy(float) / trained]
     known = ~(np.isnan(spreads[0]) & np.isnan(spreads[1]))
-    ratio_sd = np.where(known, trained / base * np.sqrt(np.nansum(np.square(spreads), axis=0)), np.nan)
-    return table.assign(constant=constant, ratio=trained / base, ratio_sd=ratio_sd)
+    ratio = trained / base
+    ratio_sd = np.where(known, ratio * np.sqrt(np.nansum(np.square(spreads), axis=0)), np.nan)
+    paired = table["n_pairs"].notna().to_numpy() & ~np.isnan(ratio)
+    ratio_sd = np.where(paired, table["pair_ratio_sd"].to_numpy(float), ratio_sd)
+    return table.assign(constant=constant, ratio=ratio, ratio_sd=ratio_sd)
 
 
 def _tensor_rows(models: pd.DataFrame, measurements: pd.DataFrame, metric: str, kinds: tuple[str, ...]) -> pd.DataFrame:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from complexity_lab.statistics.nulls import null_models
+from complexity_lab.statistics.pairs import pair_spreads
 from complexity_lab.statistics.rows import is_null_metric, model_rows, per_state, possible_blocks
 from complexity_lab.statistics.significance import Floats, p_values, q_values
 
@@ -24,11 +25,11 @@ RATIO_COLUMNS: dict[str, str] = {
     "trained_sd": "sample sd over trained seeds; NaN for one",
     "ratio": "trained mean / initial mean; below 1 is simpler",
     "ratio_sd": "spread of the ratio over seeds, see spread",
-    "spread": "seeds behind ratio_sd: initial, trained, both or none",
+    "spread": "seeds behind ratio_sd: initial, trained, both, pairs (the same seeds in both states) or none",
     "z": "(trained mean - initial mean) / initial sd",
     "effect": "1 - ratio",
     "p_value": "two-sided, see test",
-    "test": "new observation (one set of trained weights), Welch (several), or empty",
+    "test": "paired (the same seeds in both states), new observation (one set of trained weights), Welch, or empty",
     "undefined": "why there is no p-value; empty if there is one",
     "q_value": "Benjamini-Hochberg over the models of this metric",
     "ones_fraction_initial": "share of weights above zero, mean over seeds",
@@ -44,7 +45,10 @@ RATIO_COLUMNS: dict[str, str] = {
     "ratio_p45": "ratio that independent bits would reach with a ones fraction of 0.45 at this size",
 }
 
-_BLOCK_METRICS = ("bdm", "bdm_2d", "bdm_normalized", "block_entropy")
+_BLOCK_METRICS = (
+    *("bdm", "bdm_2d", "bdm_normalized", "bdm_2d_normalized"),
+    *("block_entropy", "block_entropy_2d", "block_entropy_normalized", "block_entropy_2d_normalized"),
+)
 _FACTS = ["model", "zoo", "architecture", "family", "parameters", "test_accuracy"]
 
 
@@ -52,10 +56,14 @@ def compare(models: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame:
     """Compare trained with initial weights: one row per model and metric that has both, columns RATIO_COLUMNS.
 
     The ratio is that of Eq. 22 of the MoMos paper (arXiv 2602.14896) with the mean over seeds in numerator and
-    denominator. ``ratio_sd`` is the delta method's ``ratio * sqrt((initial_sd / initial_mean)^2 + (trained_sd /
-    trained_mean)^2)`` for independent seeds: how far the ratio of one trained to one initial draw strays, not a
-    standard error. A state with one seed adds nothing to it, and ``spread`` names the states that did; it is NaN
-    where neither has two seeds.
+    denominator. ``ratio_sd`` is the delta method's ``ratio * sqrt(vi + vt - 2 c)``, with ``vi = (initial_sd /
+    initial_mean)^2``, ``vt`` the same for trained weights and ``c`` their covariance over the product of the means:
+    how far the ratio of one trained to one initial draw strays, not a standard error. It is not the sd of the ratios
+    of single seeds, though close to it.
+
+    If both states of a model have the same two or more seeds, trained seed s started from initial seed s: then c is
+    estimated over these pairs and ``spread`` is ``pairs``. Otherwise seeds are independent, c is zero, a state with
+    one seed adds nothing, and ``spread`` names the states that did; ``ratio_sd`` is NaN where neither has two seeds.
 
     Rows that are not ok, models that are not ok, and states other than initial and trained are left out. A metric
     whose initial mean is zero or below (normalized BDM can be) has no ratio. Rows come in the order of the models
@@ -75,6 +83,7 @@ def compare(models: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame:
         columns={"iid_mean": "iid_mean_initial"}
     )
     table = table.merge(before, on=["model", "metric"], how="left")
+    table = table.merge(pair_spreads(rows, ["model", "metric"], "amount"), on=["model", "metric"], how="left")
     table = _add_spread(_add_ratio(table))
     table = table.join(p_values(table))
     table["q_value"] = table.groupby("metric", sort=False)["p_value"].transform(lambda p: q_values(p.to_numpy(float)))
@@ -129,12 +138,13 @@ def _add_spread(table: pd.DataFrame) -> pd.DataFrame:
     variance = sum(np.where(known[state], values, 0.0) ** 2 for state, values in relative.items())
     either = known["initial"] | known["trained"]
     ratio_sd = np.where(either, table["ratio"].to_numpy(float) * np.sqrt(variance), np.nan)
+    paired = table["n_pairs"].notna().to_numpy(bool)
     spread = np.select(
-        [known["initial"] & known["trained"], known["initial"], known["trained"]],
-        ["both", "initial", "trained"],
+        [paired, known["initial"] & known["trained"], known["initial"], known["trained"]],
+        ["pairs", "both", "initial", "trained"],
         default="none",
     )
-    return table.assign(ratio_sd=ratio_sd, spread=spread)
+    return table.assign(ratio_sd=np.where(paired, table["pair_ratio_sd"].to_numpy(float), ratio_sd), spread=spread)
 
 
 def _add_saturation(table: pd.DataFrame) -> pd.DataFrame:

@@ -16,8 +16,12 @@ POSSIBLE_BLOCKS_2D: Final = 2**16
 
 
 def possible_blocks(metric: str) -> int:
-    """Return how many different blocks exist: 65,536 for the 4x4 blocks of ``*_2d``, else 4,096 (12 bits)."""
-    return POSSIBLE_BLOCKS_2D if metric.split(":")[0].endswith("_2d") else POSSIBLE_BLOCKS_1D
+    """Return how many different blocks exist: 65,536 (4x4) if ``2d`` is a word of the name, else 4,096 (12 bits).
+
+    >>> [possible_blocks(metric) for metric in ("bdm", "bdm_2d", "block_entropy_2d_normalized", "bdm_2d_iid_mean")]
+    [4096, 65536, 65536, 65536]
+    """
+    return POSSIBLE_BLOCKS_2D if "2d" in metric.split(":")[0].split("_") else POSSIBLE_BLOCKS_1D
 
 
 def model_rows(models: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame:

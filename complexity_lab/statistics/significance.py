@@ -10,22 +10,31 @@ Floats = npt.NDArray[np.float64]
 NO_RATIO = "initial mean is not positive"
 ONE_SEED = "one initial seed: spread unknown"
 NO_SPREAD = "seeds do not differ: no spread to test against"
+SAME_CHANGE = "every seed changes by the same amount: no spread to test against"
 
 
 def p_values(table: pd.DataFrame) -> pd.DataFrame:
     """Return ``p_value`` (two-sided), ``test`` and ``undefined`` for each row of a comparison.
 
-    One set of trained weights is a new observation against n initial seeds: ``t = z / sqrt(1 + 1/n)`` with n - 1
-    degrees of freedom. Several trained seeds: Welch's test. Both take seeds as independent draws from a normal
-    distribution. Where neither is defined, ``p_value`` is NaN, ``test`` is empty and ``undefined`` says why.
+    ====================  ========================================================================================
+    ``paired``            both states have the same two or more seeds, so trained seed s started from initial seed s:
+                          Student's t-test of the differences, n - 1 degrees of freedom (``scipy.stats.ttest_rel``)
+    ``new observation``   one set of trained weights against n initial seeds: ``t = z / sqrt(1 + 1/n)``, n - 1 degrees
+    ``Welch``             several trained seeds, not the initial ones: Welch's test
+    ====================  ========================================================================================
+
+    The first takes the differences, the others the seeds as independent draws from a normal distribution. Where none
+    is defined, ``p_value`` is NaN, ``test`` is empty and ``undefined`` says why.
     """
     undefined = _why_undefined(table)
-    welch = (undefined == "") & (table["n_trained"].to_numpy() > 1)
-    single = (undefined == "") & ~welch
+    paired = (undefined == "") & table["n_pairs"].notna().to_numpy(bool)
+    welch = (undefined == "") & ~paired & (table["n_trained"].to_numpy() > 1)
+    single = (undefined == "") & ~paired & ~welch
     p_value = np.full(len(table), np.nan)
+    p_value[paired] = _paired(table.loc[paired])
     p_value[single] = _new_observation(table.loc[single])
     p_value[welch] = _welch(table.loc[welch])
-    test = np.select([single, welch], ["new observation", "Welch"], default="")
+    test = np.select([paired, single, welch], ["paired", "new observation", "Welch"], default="")
     return pd.DataFrame({"p_value": p_value, "test": test, "undefined": undefined}, index=table.index)
 
 
@@ -44,8 +53,16 @@ def q_values(p_value: Floats) -> Floats:
 
 def _why_undefined(table: pd.DataFrame) -> npt.NDArray[np.object_]:
     varies = (table["initial_sd"].to_numpy() > 0) | (table["trained_sd"].to_numpy() > 0)
-    conditions = [table["initial_mean"].to_numpy() <= 0, table["n_initial"].to_numpy() < 2, ~varies]
-    return np.select(conditions, [NO_RATIO, ONE_SEED, NO_SPREAD], default="").astype(object)
+    same_change = table["difference_sd"].to_numpy(float) == 0
+    conditions = [table["initial_mean"].to_numpy() <= 0, table["n_initial"].to_numpy() < 2, ~varies, same_change]
+    return np.select(conditions, [NO_RATIO, ONE_SEED, NO_SPREAD, SAME_CHANGE], default="").astype(object)
+
+
+def _paired(table: pd.DataFrame) -> Floats:
+    n = table["n_pairs"].to_numpy(float)
+    distance = np.abs(table["trained_mean"].to_numpy(float) - table["initial_mean"].to_numpy(float))
+    t = distance / (table["difference_sd"].to_numpy(float) / np.sqrt(n))
+    return np.asarray(2 * stats.t.sf(t, n - 1), dtype=np.float64)
 
 
 def _new_observation(table: pd.DataFrame) -> Floats:

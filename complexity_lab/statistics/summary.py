@@ -26,6 +26,7 @@ class ZooSummary:
     n_compared: int  # ok, with initial and trained weights and a ratio
     n_below: int  # ratio below 1
     below: Interval  # share of the compared, Wilson
+    n_above: int  # ratio above 1; the rest did not change
     median_ratio: Interval  # percentile bootstrap over models
     lowest_ratio: float
     highest_ratio: float
@@ -75,6 +76,7 @@ def summarize(
         n_compared=len(table),
         n_below=int((ratio < 1).sum()),
         below=wilson(int((ratio < 1).sum()), len(table)),
+        n_above=int((ratio > 1).sum()),
         median_ratio=median_interval(ratio, rng=rng),
         lowest_ratio=float(ratio.min()) if len(ratio) else np.nan,
         highest_ratio=float(ratio.max()) if len(ratio) else np.nan,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from complexity_lab.errors import InputError, UnreachableError
@@ -42,26 +43,28 @@ class Executor:
     def run(self, tasks: Sequence[Task], *, isolated: bool = False) -> Iterator[Outcome]:
         """Yield outcomes as tasks finish, in any order.
 
-        ``isolated`` forces processes of their own even for one job, so that a task that gets its worker killed does
+        ``isolated`` forces processes of their own even for one job, so that a task that gets its process killed does
         not take the survey along.
 
         Raises:
             WorkerDied: a worker was killed; finished tasks are on disk.
         """
         import joblib
-        from joblib.externals.loky.process_executor import BrokenProcessPool, TerminatedWorkerError
+        from joblib.externals.loky.process_executor import BrokenProcessPool
 
         if self.backend == "loky" and self.jobs == 1 and not isolated:
             yield from map(run_task, tasks)
             return
         try:
             with self._configured(joblib):
-                jobs = max(2, self.jobs) if isolated else self.jobs  # joblib runs one job in this process
                 parallel = joblib.Parallel(
-                    n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=jobs
+                    n_jobs=max(2, self.jobs),  # joblib would run a single job in this process
+                    return_as="generator_unordered",
+                    batch_size=1,
+                    pre_dispatch=self.jobs,  # and this keeps it at one at a time
                 )
-                yield from parallel(joblib.delayed(run_task)(task) for task in tasks)
-        except (TerminatedWorkerError, BrokenProcessPool) as error:
+                yield from parallel(joblib.delayed(run_task)(replace(task, in_worker=True)) for task in tasks)
+        except (BrokenProcessPool, *_dask_losses()) as error:
             raise WorkerDied(str(error)) from error
 
     @contextmanager
@@ -91,6 +94,12 @@ class Executor:
             raise UnreachableError(f"no Dask scheduler answers at {self.scheduler} ({error})") from None
         with client:
             yield
+
+
+def _dask_losses() -> tuple[type[Exception], ...]:
+    """What Dask raises for a task whose worker died, if Dask is in use."""
+    distributed = sys.modules.get("distributed")
+    return () if distributed is None else (distributed.KilledWorker,)
 
 
 def stop_workers() -> None:

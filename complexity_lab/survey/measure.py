@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -66,10 +67,27 @@ class Rows:
     def wait(self) -> Rows:
         """Fill in what the compressors found."""
         for row, future in self.pending:
+            error = future.exception()
+            if error is not None:  # lzma may run out of memory; the other numbers stand
+                self.failure = self.failure or WeightsError(f"{row['metric']}: {type(error).__name__} {error}".strip())
+                row |= {"status": "failed", "reason": f"{type(error).__name__} {error}".strip()}
+                continue
             result = future.result()
             row |= {"value": result.rate, "raw_bytes": result.raw_bytes, "compressed_bytes": result.compressed_bytes}
         self.pending.clear()
         return self
+
+
+@contextmanager
+def compressor_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Yield threads for compressors; an interrupt does not wait for them."""
+    pool = ThreadPoolExecutor(threads)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
 def measure_source(

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from complexity_lab.errors import InputError
 from complexity_lab.estimators.estimator import estimator
@@ -100,16 +100,25 @@ def make_plan(
             raise InputError(f"state {state!r}, wanted {' or '.join(STATES)}")
     selection = selection or Selection()
     cards = select(open_zoo(zoo, path=path), selection)
-    return SurveyPlan(
-        zoo=zoo,
-        path=path,
-        models=tuple(card.id for card in cards),
-        states=states,  # type: ignore[arg-type]  # checked above and by pydantic
-        seeds=seeds,
-        metrics=metrics,
-        tensor_rows=tensor_rows,
-        selection=selection_as_dict(selection),
-    )
+    try:
+        return SurveyPlan(
+            zoo=zoo,
+            path=path,
+            models=tuple(card.id for card in cards),
+            states=states,  # type: ignore[arg-type]  # checked above and by pydantic
+            seeds=seeds,
+            metrics=metrics,
+            tensor_rows=tensor_rows,
+            selection=selection_as_dict(selection),
+        )
+    except ValidationError as error:
+        raise InputError(f"not a survey plan: {problems_of(error)}") from None
+
+
+def problems_of(error: ValidationError) -> str:
+    """Return what pydantic found, in one line: where and what."""
+    found = [(".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ")) for item in error.errors()]
+    return "; ".join(f"{place}: {problem}" for place, problem in found)
 
 
 def selection_as_dict(selection: Selection) -> dict[str, Any]:

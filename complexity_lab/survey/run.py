@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -77,19 +77,20 @@ def run_survey(
     executor = executor or Executor()
     zoo = plan.open_zoo()
     cards = cards_of(plan, zoo)
-    store = Store(directory)
+    store = Store(directory.resolve())  # workers may have another working directory
     with store.exclusive():
+        interrupted = store.running()
         result = SurveyResult(directory, existed=store.prepare(manifest(plan)))
         if retry_failed:
             store.forget(store.failed())
         done = store.done()
         todo = [card for card in cards if card.id not in done]
         metadata = {"plan_hash": plan.hash(), **{f"version:{name}": text for name, text in versions().items()}}
-        tasks = [Task(card, plan, zoo, directory, metadata, executor.threads) for card in todo]
+        tasks = [Task(card, plan, zoo, store.directory, metadata, executor.threads) for card in todo]
         result.kept, result.measured = len(cards) - len(todo), len(todo)
         meter = _Meter(tasks, result.kept, progress)
         try:
-            for outcome in _outcomes(tasks, executor, store):
+            for outcome in _outcomes(tasks, executor, store, interrupted):
                 meter.advance(outcome)
         except KeyboardInterrupt:
             stop_workers()
@@ -107,8 +108,16 @@ def manifest(plan: SurveyPlan) -> dict[str, Any]:
         "versions": versions(),
         "ctm_sha256": {"tables": TABLE_SHA256, **SOURCES},
         "machine": machine(),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": _command(),
     }
+
+
+def _command() -> str | None:
+    """Return the command line that asked for this survey, ready to be typed again; None for the Python API."""
+    program = Path(sys.argv[0])
+    if program.name != "complexity-lab" and program.parent.name != "complexity_lab":
+        return None
+    return shlex.join(["complexity-lab", *sys.argv[1:]])
 
 
 def _finish(result: SurveyResult, store: Store) -> SurveyResult:
@@ -120,24 +129,38 @@ def _finish(result: SurveyResult, store: Store) -> SurveyResult:
     return result
 
 
-def _outcomes(tasks: Sequence[Task], executor: Executor, store: Store) -> Iterator[Outcome]:
-    """Run tasks wave by wave; after a killed worker, those in flight once more, each alone."""
+def _outcomes(tasks: Sequence[Task], executor: Executor, store: Store, interrupted: set[str]) -> Iterator[Outcome]:
+    """Run tasks wave by wave; those in flight when a process was killed once more, each alone in a process.
+
+    ``interrupted`` were in flight when an earlier run ended, perhaps because one of them takes all memory.
+    """
+    suspects = [task for task in tasks if task.card.id in interrupted]
+    for task in suspects:
+        yield _run_alone(task, executor, store)
+    tasks = [task for task in tasks if task not in suspects]
     for concurrency, wave in waves(tasks, executor.jobs, free_memory()):
-        left, told = list(wave), set[str]()
-        while left:
-            try:
-                for outcome in replace(executor, jobs=concurrency).run(left):
-                    told.add(outcome.model)
-                    yield outcome
-                break
-            except WorkerDied:
-                done, running = store.done(), store.running()
-                yield from _finished_untold(left, done - told, store)
-                suspects = [task for task in left if task.card.id in running - done]
-                for task in suspects:
-                    yield _run_alone(task, executor, store)
-                told |= done | {task.card.id for task in suspects}
-            left = [task for task in left if task.card.id not in told]
+        yield from _run_wave(wave, replace(executor, jobs=concurrency), executor, store)
+
+
+def _run_wave(wave: list[Task], narrowed: Executor, executor: Executor, store: Store) -> Iterator[Outcome]:
+    """Run tasks in workers, or in this process if the survey runs one job; survive workers that are killed."""
+    left, told = list(wave), set[str]()
+    while left:
+        try:
+            for outcome in narrowed.run(left, isolated=executor.jobs > 1):
+                told.add(outcome.model)
+                yield outcome
+            return
+        except WorkerDied:
+            done, running = store.done(), store.running()
+            yield from _finished_untold(left, done - told, store)
+            # a worker that died before it noted what it began leaves no suspect: then try the first alone
+            suspects = [task for task in left if task.card.id in running - done]
+            suspects = suspects or [task for task in left if task.card.id not in done][:1]
+            for task in suspects:
+                yield _run_alone(task, executor, store)
+            told |= done | {task.card.id for task in suspects}
+        left = [task for task in left if task.card.id not in told]
 
 
 def _finished_untold(tasks: Sequence[Task], models: set[str], store: Store) -> Iterator[Outcome]:
@@ -180,16 +203,23 @@ class _Meter:
 
 
 def free_memory() -> int:
-    """Return four fifths of the memory that is available now, bytes."""
+    """Return four fifths of the memory that this process and its workers may still take, bytes."""
     import psutil
 
-    return int(psutil.virtual_memory().available * 0.8)
+    free = psutil.virtual_memory().available
+    try:  # a container's limit, where there is one
+        limit = int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii"))
+        free = min(free, limit - int(Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii")))
+    except (OSError, ValueError):  # no such files, or no limit ("max")
+        pass
+    return int(max(free, 0) * 0.8)
 
 
 def default_jobs() -> int:
-    """Return the cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    """Return the cores that this process may use, by affinity and by a container's quota."""
+    import joblib
+
+    return int(joblib.cpu_count())
 
 
 def executor_for(jobs: int | None, models: int, **options: Any) -> Executor:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
 from complexity_lab.errors import InputError
-from complexity_lab.survey.measure import Row, Wanted, measure_source
+from complexity_lab.survey.measure import Row, Wanted, compressor_pool, measure_source
 from complexity_lab.zoo.sources import State, resolve
 
 if TYPE_CHECKING:
@@ -37,10 +36,12 @@ def measure_rows(
     """
     if scope not in ("model", "layer"):
         raise InputError(f"scope {scope!r}, wanted model or layer")
+    if not metrics:
+        raise InputError("no metric asked for, wanted at least one, such as bdm")
     layers = scope == "layer"
     wanted = Wanted(tuple(metrics), tensor_rows=layers, tensor_compressors=layers)
     weights = resolve(source, state, seed)
-    with ThreadPoolExecutor(threads) as pool:
+    with compressor_pool(threads) as pool:
         rows = measure_source(weights, wanted, {}, pool, threads).wait()
     return [{name: row.get(name) for name in COLUMNS} for row in rows.measurements]
 

@@ -6,10 +6,10 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 
 from complexity_lab.errors import InputError
-from complexity_lab.survey.plan import DEFAULT_METRICS, STATES, State, SurveyPlan, make_plan
+from complexity_lab.survey.plan import DEFAULT_METRICS, STATES, State, SurveyPlan, make_plan, problems_of
 from complexity_lab.zoo.selection import Selection, parse_count, read_list
 
 
@@ -38,7 +38,7 @@ class StudySurvey(_Strict):
     zoo: str
     weights: Path | None = None
     states: tuple[State, ...] = STATES
-    seeds: int | tuple[int, ...] = 3
+    seeds: StrictInt | tuple[StrictInt, ...] = 3
     metrics: tuple[str, ...] = DEFAULT_METRICS
     tensor_rows: bool = True
     selection: StudySelection = Field(default_factory=StudySelection)
@@ -69,8 +69,7 @@ def read_study(path: Path) -> Study:
     try:
         return Study.model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        raise InputError(f"{path} is not a study ({problems})") from None
+        raise InputError(f"{path} is not a study: {problems_of(error)}") from None
 
 
 def study_plan(

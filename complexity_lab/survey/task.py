@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from complexity_lab.errors import ComplexityLabError, OutputError, WeightsError
-from complexity_lab.survey.measure import Row, Rows, Wanted, measure_source
+from complexity_lab.estimators.estimator import estimator
+from complexity_lab.survey.measure import Row, Rows, Wanted, compressor_pool, measure_source
 from complexity_lab.survey.plan import State, SurveyPlan
 from complexity_lab.tables.provenance import peak_memory
 from complexity_lab.tables.store import Store
@@ -31,6 +30,7 @@ class Task:
     directory: Path
     metadata: dict[str, str]
     threads: int = 1  # cores given to this task
+    in_worker: bool = False  # whether it runs in a process that serves tasks only
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ def run_task(task: Task) -> Outcome:
     Raises:
         OutputError: the rows cannot be written.
     """
-    _leave_interrupts_to_the_parent()
+    if task.in_worker:
+        _leave_interrupts_to_the_parent()
     store = Store(task.directory)
     store.mark_running(task.card.id)
     started = time.perf_counter()
@@ -71,10 +72,11 @@ def run_task(task: Task) -> Outcome:
         _measure_model(task, record)
     except OutputError:
         raise
-    except Exception as error:  # noqa: BLE001 - the one place where any failure of a model becomes its row
+    except Exception as error:  # noqa: BLE001 - a model that cannot even be opened becomes its row
         record.failure = record.failure or error
     for rows in record.states:
         rows.wait()
+        record.failure = record.failure or rows.failure
     model_row = _model_row(task, record)
     store.write(
         task.card.id,
@@ -95,16 +97,15 @@ def failed_row(card: ModelCard, error_type: str, error: str) -> Row:
 
 
 def _leave_interrupts_to_the_parent() -> None:
-    """In a worker, ignore Ctrl-C: the terminal sends it to every process, and the parent stops the workers."""
-    if multiprocessing.parent_process() is not None or os.environ.get("LOKY_PICKLER"):
-        with suppress(ValueError):  # not in the main thread, where signals cannot be set
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Ignore Ctrl-C: the terminal sends it to every process, and the parent stops its workers."""
+    with suppress(ValueError):  # not in the main thread, where signals cannot be set
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _measure_model(task: Task, record: _Record) -> None:
     wanted = Wanted(task.plan.metrics, tensor_rows=task.plan.tensor_rows)
     opened = task.zoo.open(task.card)
-    with ThreadPoolExecutor(task.threads) as pool:
+    with compressor_pool(task.threads) as pool:
         for state in task.plan.states:
             seeds = _seeds(task.plan, opened, state)
             for seed in seeds:
@@ -142,10 +143,12 @@ def _measure_state(
         rows = measure_source(source, wanted, labels, pool, task.threads)
     except OutputError:
         raise
-    except ComplexityLabError as error:
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one state becomes its rows
         record.failure = record.failure or error
         record.states.append(_failed_state(labels, wanted, error))
         return
+    if any(item.payload != "bits-packed" for item in wanted.compressed):
+        rows.wait()  # these payloads are as large as the weights: one state at a time
     if state == "initial":
         record.build += opening - started
     else:
@@ -155,11 +158,12 @@ def _measure_state(
     record.states.append(rows)
 
 
-def _failed_state(labels: Row, wanted: Wanted, error: ComplexityLabError) -> Rows:
+def _failed_state(labels: Row, wanted: Wanted, error: Exception) -> Rows:
     place = labels | {"scope": "model", "tensor": "", "kind": "", "shape": ""}
     rows = Rows()
     for name in wanted.metrics:
-        rows.measurements.append(place | {"metric": name, "status": "failed", "reason": str(error)})
+        facts = {"metric": name, "unit": estimator(name).unit, "status": "failed", "reason": _sentence(error)}
+        rows.measurements.append(place | facts)
     return rows
 
 

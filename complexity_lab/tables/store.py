@@ -33,6 +33,7 @@ WRITE_ORDER: tuple[TableName, ...] = ("histograms", "measurements", "models")  #
 MANIFEST = "manifest.json"
 TEMPORARY = ".tmp"  # a suffix, so that nothing that looks for *.parquet sees half a file
 RUNNING = ".running"
+OURS = re.compile(r"\..*\.tmp|.*-[0-9a-f]{8}\.parquet")  # what may be removed; a user's notes may lie beside it
 SURVEY_LOCK = ".survey.lock"  # held by the survey that writes here
 WRITE_LOCK = ".write.lock"  # held while the parts of one model appear
 
@@ -52,15 +53,29 @@ class Store:
         """
         with writing(self.directory):
             if (self.directory / MANIFEST).exists():
-                refuse_other_plan(read_manifest(self.directory), manifest, self.directory)
+                found = read_manifest(self.directory)
+                refuse_other_plan(found, manifest, self.directory)
+                self._note_other_versions(found, manifest)
                 self._remove_debris()
                 return True
             if self.directory.exists() and any(not path.name.startswith(".") for path in self.directory.iterdir()):
                 raise OutputError(f"{self.directory} is not empty and not a survey; name a new directory with --out")
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._write_manifest(manifest)  # first: whatever comes after can be made again by the next run
             for table in TABLES:
-                (self.directory / table).mkdir(parents=True, exist_ok=True)
-            write_atomically(self.directory / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+                (self.directory / table).mkdir(exist_ok=True)
             return False
+
+    def _write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        write_atomically(self.directory / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+
+    def _note_other_versions(self, found: dict[str, Any], manifest: Mapping[str, Any]) -> None:
+        """Add this run to the manifest if it uses other package versions than the last one."""
+        runs = found.get("runs", [])
+        last = (runs or [found])[-1].get("versions")
+        if last != manifest.get("versions"):
+            this = {key: manifest.get(key) for key in ("created", "versions", "command")}
+            self._write_manifest({**found, "runs": [*runs, this]})
 
     def _remove_debris(self) -> None:
         """Remove temporary files, and parts of models that were not finished.
@@ -73,11 +88,11 @@ class Store:
     def _remove_parts(self) -> None:
         for note in (self.directory / RUNNING).glob("*"):
             note.unlink()
-        done = {path.name for path in (self.directory / "models").glob("*.parquet")}
+        done = {path.name for path in (self.directory / "models").glob("*.parquet") if _is_readable(path)}
         for table in TABLES:
             (self.directory / table).mkdir(exist_ok=True)
             for path in (self.directory / table).iterdir():
-                if path.name.endswith(TEMPORARY) or path.name not in done:
+                if OURS.fullmatch(path.name) and path.name not in done:
                     path.unlink()
 
     @contextmanager
@@ -110,14 +125,14 @@ class Store:
         found = {}
         for path in (self.directory / "models").glob("*.parquet"):
             for row in pq.read_table(path, columns=["model", "status", "error"], partitioning=None).to_pylist():
-                found[row["model"]] = None if row["status"] == "ok" else row["error"]
+                found[row["model"]] = None if row["status"] == "ok" else row["error"] or "no reason recorded"
         return dict(sorted(found.items()))
 
     def mark_running(self, model: str) -> None:
         """Note that a worker has begun a model; the note goes when its rows are written."""
         with writing(self.directory):
-            (self.directory / RUNNING).mkdir(exist_ok=True)
-            (self.directory / RUNNING / part_name(model)).write_text(model, encoding="utf-8")
+            (self.directory / RUNNING).mkdir(parents=True, exist_ok=True)
+            write_atomically(self.directory / RUNNING / part_name(model), model.encode())
 
     def running(self) -> set[str]:
         """Return the models that were begun and not finished."""
@@ -143,6 +158,15 @@ class Store:
                 pq.write_table(arrow, sink, compression="zstd")
                 write_atomically(self.directory / table / part_name(model), sink.getvalue())
             (self.directory / RUNNING / part_name(model)).unlink(missing_ok=True)
+
+
+def _is_readable(part: Path) -> bool:
+    """Tell whether a part is whole; one that was damaged from outside is measured again."""
+    try:
+        pq.read_table(part, partitioning=None)
+    except (pa.ArrowInvalid, OSError):
+        return False
+    return True
 
 
 def part_name(model: str) -> str:

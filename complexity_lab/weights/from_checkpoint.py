@@ -2,64 +2,98 @@
 
 from __future__ import annotations
 
+import math
 import pickle
+import struct
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from complexity_lab.arrays import as_numpy
+from complexity_lab.arrays import as_numpy, dtype_name, is_array, require_loaded, shape_of, why_not_dense
 from complexity_lab.errors import UnreachableError, WeightsError
 from complexity_lab.weights.from_safetensors import SafetensorsFile, check_order, read_index, reason_to_skip
-from complexity_lab.weights.source import NamedTensor, SkippedTensor, WeightSource, kind_of_name
-
-if TYPE_CHECKING:
-    import torch
+from complexity_lab.weights.nesting import flat_state
+from complexity_lab.weights.source import NamedTensor, Order, SkippedTensor, WeightSource, kind_of_name
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
-WRAPPERS = ("state_dict", "model", "model_state_dict", "module")  # keys under which training scripts keep the weights
+_SHORT = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}  # as safetensors names them
+_DAMAGE = (  # whatever torch.load raised for files with a few changed bytes
+    *(RuntimeError, EOFError, ValueError, LookupError, AssertionError, AttributeError, TypeError),
+    *(ArithmeticError, struct.error),
+)
+
+
+Place = tuple[int, tuple[int, ...], tuple[int, ...]]  # address, shape, strides
 
 
 @dataclass(frozen=True)
 class StateDict:
-    """A mapping of names to tensors (numpy or torch) as a weight source; tied tensors count once."""
+    """A mapping of names to tensors (numpy or torch) as a weight source; tied tensors count once.
+
+    A nested mapping, or a whole checkpoint, is read by the rule of ``complexity_lab.weights.nesting``.
+    """
 
     state: Mapping[str, Any]
     label: str = "state dict"
-    order: tuple[str, ...] | None = None
+    order: Order | None = None
 
     def tensors(self) -> Iterator[NamedTensor | SkippedTensor]:
-        """Yield the tensors in the mapping's order, or in ``order``."""
-        names = self.order if self.order is not None else tuple(self.state)
-        check_order(names, set(self.state), self.label)
-        seen: set[tuple[int, tuple[int, ...], tuple[int, ...]]] = set()
+        """Yield the tensors in the mapping's order, or in ``order`` with the entries that are no tensors at the end.
+
+        Raises:
+            WeightsError: other tensors or shapes than in ``order``, a tensor on the meta device, or not clear what of
+                the mapping is the model.
+        """
+        state = flat_state(self.state, self.label)
+        names = list(state)
+        if self.order is not None:
+            check_order(self.order, _shapes(state, self.label), self.label)
+            names = [*self.order, *(name for name in names if name not in self.order)]
+        seen: set[Place] = set()
         for name in names:
-            values = self.state[name]
-            place = _place(values)
-            yield _named(name, values, shared=place in seen and values.size != 0)
-            seen.add(place)
+            yield _entry(name, state[name], self.label, seen)
 
 
-def _place(values: Any) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+def _shapes(state: Mapping[str, Any], label: str) -> dict[str, tuple[int, ...]]:
+    shapes = {}
+    for name, values in state.items():
+        if is_array(values):
+            require_loaded(values, f"tensor {name} of {label}")
+            shapes[name] = shape_of(values)
+    return shapes
+
+
+def _entry(name: str, values: Any, label: str, seen: set[Place]) -> NamedTensor | SkippedTensor:
+    """Return one entry of a state dict; ``seen`` collects where the values of the earlier ones lie."""
+    if not is_array(values):
+        found = type(values).__name__
+        return SkippedTensor(name, (), found, "other", f"not a tensor ({found})")
+    require_loaded(values, f"tensor {name} of {label}")
+    shape, dtype = shape_of(values), dtype_name(values)
+    reason = _reason_to_skip(name, values, seen)
+    if reason:
+        return SkippedTensor(name, shape, dtype, kind_of_name(name, len(shape)), reason)
+    seen.add(_place(values))
+    return NamedTensor(name, as_numpy(values), kind_of_name(name, len(shape)))
+
+
+def _reason_to_skip(name: str, values: Any, seen: set[Place]) -> str | None:
+    if not_dense := why_not_dense(values):
+        return f"{not_dense} is not dense"
+    dtype = dtype_name(values)
+    reason = reason_to_skip(name, _SHORT.get(dtype, dtype), math.prod(shape_of(values)))
+    if reason is None and _place(values) in seen:
+        return "shares memory with a tensor that was counted"
+    return reason
+
+
+def _place(values: Any) -> Place:
     """Where the values lie in memory, to tell tied tensors."""
     if hasattr(values, "data_ptr"):
         return values.data_ptr(), tuple(values.shape), tuple(values.stride())
     return values.__array_interface__["data"][0], values.shape, values.strides
-
-
-def _named(name: str, values: Any, shared: bool) -> NamedTensor | SkippedTensor:
-    dtype = str(values.dtype).removeprefix("torch.")
-    shape = tuple(values.shape)
-    kind = kind_of_name(name, len(shape))
-    short = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}.get(dtype, dtype)
-    count = 1
-    for side in shape:
-        count *= side
-    reason = "shares memory with a tensor that was counted" if shared else reason_to_skip(name, short, count)
-    if reason:
-        return SkippedTensor(name, shape, dtype, kind, reason)
-    return NamedTensor(name, as_numpy(values), kind)
 
 
 @dataclass(frozen=True)
@@ -67,7 +101,7 @@ class TorchFile:
     """A ``torch.save`` file of plain tensors as a weight source, in the order of its state dict."""
 
     path: Path
-    order: tuple[str, ...] | None = None
+    order: Order | None = None
 
     @property
     def label(self) -> str:
@@ -79,13 +113,17 @@ class TorchFile:
 
         Raises:
             UnreachableError: the file does not exist or cannot be read.
-            WeightsError: it is truncated, holds more than tensors (never executed), or no state dict.
+            WeightsError: it is truncated, holds more than tensors (never executed), no state dict, or other tensors
+                than ``order``.
         """
         yield from StateDict(load_state_dict(self.path), self.label, self.order).tensors()
 
 
-def load_state_dict(path: Path) -> dict[str, torch.Tensor]:
-    """Load the state dict of a ``torch.save`` file without executing anything it holds."""
+def load_state_dict(path: Path) -> dict[str, Any]:
+    """Return the entries of the model in a ``torch.save`` file (tensors, and whatever else) without executing any.
+
+    Which entries these are is the rule of ``complexity_lab.weights.nesting``.
+    """
     import torch
 
     try:
@@ -98,37 +136,36 @@ def load_state_dict(path: Path) -> dict[str, torch.Tensor]:
         raise WeightsError(
             f"{path} holds more than plain tensors and was not executed; save its state_dict() as safetensors instead"
         ) from None
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(f"{path} is truncated or not a torch file ({first}); fetch it again") from None
+    except _DAMAGE as error:
+        raise WeightsError(f"{path} is truncated or not a torch file{_detail(error)}; fetch it again") from None
     except OSError as error:
         raise UnreachableError(f"{path} cannot be read: {error}") from None
     return _state_dict(loaded, path)
 
 
-def _state_dict(loaded: Any, path: Path) -> dict[str, torch.Tensor]:
-    import torch
+def _detail(error: Exception) -> str:
+    """Return the first line of a message; that of a lookup is a bare key, and an assertion may have none."""
+    text = "" if isinstance(error, KeyError) else str(error).strip()
+    return f" ({text.splitlines()[0]})" if text else ""
 
-    for wrapper in WRAPPERS:
-        if isinstance(loaded, dict) and isinstance(loaded.get(wrapper), dict):
-            loaded = loaded[wrapper]
-    if not isinstance(loaded, dict):
+
+def _state_dict(loaded: Any, path: Path) -> dict[str, Any]:
+    if not isinstance(loaded, Mapping):
         raise WeightsError(f"{path} holds a {type(loaded).__name__}, wanted a state dict of tensors")
-    state = {str(name): value for name, value in loaded.items() if isinstance(value, torch.Tensor)}
-    if not state:
+    state = flat_state(loaded, str(path))
+    if not any(map(is_array, state.values())):
         raise WeightsError(f"{path} holds no tensors, wanted a state dict")
     return state
 
 
-def open_file(path: Path, order: tuple[str, ...] | None = None) -> WeightSource:
+def open_file(path: Path, order: Order | None = None) -> WeightSource:
     """Return the weight source of one file by its suffix.
 
     Raises:
-        UnreachableError: the file does not exist.
+        UnreachableError: the file does not exist, or its place cannot be looked at.
         WeightsError: the suffix is none of ``SUFFIXES``.
     """
-    if not path.exists():
-        raise UnreachableError(f"{path} does not exist; check the path")
+    require_exists(path)
     if path.suffix == ".safetensors":
         return SafetensorsFile(path, order)
     if path.suffix in SUFFIXES:
@@ -136,8 +173,18 @@ def open_file(path: Path, order: tuple[str, ...] | None = None) -> WeightSource:
     raise WeightsError(f"{path} has suffix {path.suffix or 'none'}, wanted one of {', '.join(SUFFIXES)}")
 
 
-def names_in(path: Path) -> tuple[str, ...]:
-    """Names of a file's tensors in its own order, which a paired file is then read in."""
+def require_exists(path: Path) -> None:
+    """Raise ``UnreachableError`` if there is nothing at a path, or if the file system does not let us look."""
+    try:
+        exists = path.exists()
+    except OSError as error:
+        raise UnreachableError(f"{path} cannot be read: {error.strerror}; check the path") from None
+    if not exists:
+        raise UnreachableError(f"{path} does not exist; check the path")
+
+
+def order_of(path: Path) -> Order:
+    """Return names and shapes of a file's tensors in its own order, which a paired file is then read in."""
     if path.suffix == ".safetensors":
-        return tuple(stored.name for stored in read_index(path))
-    return tuple(load_state_dict(path))
+        return {stored.name: stored.shape for stored in read_index(path)}
+    return _shapes(load_state_dict(path), str(path))

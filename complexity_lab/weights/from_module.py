@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from complexity_lab.arrays import as_numpy
-from complexity_lab.weights.source import Kind, NamedTensor, SkippedTensor, kind_of_name
+from complexity_lab.arrays import as_numpy, dtype_name, require_loaded, shape_of, why_not_dense
+from complexity_lab.weights.source import SCORED, Kind, NamedTensor, SkippedTensor, kind_of_name
 
 if TYPE_CHECKING:
     import torch
@@ -25,22 +25,35 @@ class ModuleWeights:
     label: str
 
     def tensors(self) -> Iterator[NamedTensor | SkippedTensor]:
-        """Yield parameters in registration order; frozen, empty and non-float ones as skipped, with the reason."""
+        """Yield parameters in registration order.
+
+        Frozen, empty, sparse and nested ones, and those of another dtype than float64, float32, float16 and bfloat16
+        are skipped with the reason.
+
+        Raises:
+            WeightsError: a parameter has no values: it is on the meta device, or not initialized yet.
+        """
         norms, embeddings = _modules_by_kind(self.module)
         for name, parameter in self.module.named_parameters():
+            require_loaded(parameter, f"parameter {name} of {self.label}")
             owner = name.rpartition(".")[0]
-            kind = _kind(name, parameter.ndim, owner in norms, owner in embeddings)
+            shape = shape_of(parameter)
+            kind = _kind(name, len(shape), owner in norms, owner in embeddings)
             reason = _reason_to_skip(parameter)
             if reason:
-                dtype = str(parameter.dtype).removeprefix("torch.")
-                yield SkippedTensor(name, tuple(parameter.shape), dtype, kind, reason)
+                yield SkippedTensor(name, shape, dtype_name(parameter), kind, reason)
             else:
                 yield NamedTensor(name, as_numpy(parameter), kind)
 
 
 def _reason_to_skip(parameter: torch.Tensor) -> str | None:
+    dtype = dtype_name(parameter)
     if not parameter.is_floating_point():
-        return f"not floating point ({str(parameter.dtype).removeprefix('torch.')})"
+        return f"not floating point ({dtype})"
+    if dtype not in SCORED:
+        return f"dtype {dtype} is not a float of 16 to 64 bits"
+    if not_dense := why_not_dense(parameter):
+        return f"{not_dense} is not dense"
     if not parameter.requires_grad:
         return "frozen (not trainable)"
     if parameter.numel() == 0:

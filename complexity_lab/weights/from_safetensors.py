@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from complexity_lab.errors import UnreachableError, WeightsError
-from complexity_lab.weights.source import NamedTensor, SkippedTensor, kind_of_name
+from complexity_lab.weights.source import NamedTensor, Order, SkippedTensor, kind_of_name
 
 FLOATS = ("F64", "F32", "F16", "BF16")
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")  # of batch normalization; a file does not mark them
@@ -37,16 +37,17 @@ class StoredTensor:
 class SafetensorsFile:
     """The tensors of one file, or of several shards, as a weight source.
 
-    A safetensors file does not store the order of the model, so ``order`` may name it (the initial and the trained
-    file of a pair must be read in the same one); otherwise tensors come in the order of their names.
+    A safetensors file does not store the order of the model, so ``order`` may give it, with the shape that each tensor
+    must have (the initial and the trained file of a pair are of one architecture and read in one order); otherwise
+    tensors come in the order of their names.
 
     Raises (on reading):
         UnreachableError: the file does not exist or cannot be read.
-        WeightsError: the file is truncated, corrupt or not safetensors.
+        WeightsError: the file is truncated, corrupt, not safetensors, or holds other tensors than ``order``.
     """
 
     path: Path
-    order: tuple[str, ...] | None = None
+    order: Order | None = None
 
     @property
     def label(self) -> str:
@@ -56,18 +57,19 @@ class SafetensorsFile:
     def tensors(self) -> Iterator[NamedTensor | SkippedTensor]:
         """Yield the tensors; each array is valid until the next one is read."""
         index = {stored.name: stored for stored in read_index(self.path)}
-        names = self.order if self.order is not None else tuple(index)
-        check_order(names, set(index), self.label)
+        found = {name: stored.shape for name, stored in index.items()}
+        order = self.order if self.order is not None else found
+        check_order(order, found, self.label)
         largest = max((stored.size for stored in index.values() if stored.dtype in FLOATS), default=0)
         buffer = np.empty(largest, dtype=np.uint8)
         with self.path.open("rb", buffering=0) as file:
-            for name in names:
+            for name in order:
                 yield _read(file, index[name], buffer)
 
 
-def check_order(names: tuple[str, ...], found: set[str], label: str) -> None:
-    """Raise ``WeightsError`` unless a file holds exactly the tensors that ``names`` orders."""
-    missing, extra = sorted(set(names) - found), sorted(found - set(names))
+def check_order(order: Order, found: Order, label: str) -> None:
+    """Raise ``WeightsError`` unless a file holds exactly the tensors of ``order``, in the same shapes."""
+    missing, extra = sorted(set(order) - set(found)), sorted(set(found) - set(order))
     differences = [
         f"{verb} {len(different)}{more} ({different[0]}, ...)"
         for verb, different, more in (("lacks", missing, ""), ("has", extra, " more"))
@@ -76,6 +78,13 @@ def check_order(names: tuple[str, ...], found: set[str], label: str) -> None:
     if differences:
         difference = " and ".join(differences)
         raise WeightsError(f"{label} {difference} compared with the other state; they need the same tensors")
+    reshaped = [name for name, shape in order.items() if found[name] != shape]
+    if reshaped:
+        first, more = reshaped[0], f", and {len(reshaped) - 1} more differ" if len(reshaped) > 1 else ""
+        raise WeightsError(
+            f"{label} has {first} of shape {list(found[first])}, the other state of shape {list(order[first])}{more}; "
+            "they need the same shapes"
+        )
 
 
 def read_index(path: Path) -> tuple[StoredTensor, ...]:

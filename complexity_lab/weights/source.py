@@ -1,12 +1,14 @@
 """Named tensors in model order: what every reader of weights yields and every measurement consumes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
 
 Kind = Literal["matrix", "norm", "bias", "embedding", "other"]
+Order = Mapping[str, tuple[int, ...]]  # name -> shape of each tensor, in the order to read them in
+SCORED = ("float64", "float32", "float16", "bfloat16")  # dtypes of the parameter stream
 
 
 @dataclass(frozen=True)

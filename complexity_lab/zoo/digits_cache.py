@@ -10,27 +10,22 @@ from importlib.metadata import version
 from pathlib import Path
 
 import filelock
-import platformdirs
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from complexity_lab.cache import CACHE_VARIABLE, cache_directory
 from complexity_lab.errors import OutputError, WeightsError
 from complexity_lab.zoo.digits_recipes import Recipe
 from complexity_lab.zoo.digits_training import TrainedNetwork, build
-
-CACHE_VARIABLE = "COMPLEXITY_LAB_CACHE"
 
 logger = logging.getLogger(__name__)
 
 
 def cache_path(root: Path | None, recipe: Recipe, seed: int) -> Path:
-    """Return the file of a network: below ``root``, else ``$COMPLEXITY_LAB_CACHE``, else the user's cache directory."""
-    if root is None:
-        chosen = os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("complexity-lab")
-        root = Path(chosen).expanduser()
-    return root / "digits" / recipe.hash / f"{recipe.architecture}-seed{seed}.safetensors"
+    """Return the file of a network: below ``root``, else below the program's cache directory."""
+    return (root or cache_directory()) / "digits" / recipe.hash / f"{recipe.architecture}-seed{seed}.safetensors"
 
 
 @contextmanager

@@ -4,39 +4,49 @@ A directory holds one subdirectory per model (``NAME/initial.safetensors``, ``NA
 ``NAME.initial.safetensors`` and ``NAME.trained.safetensors``. Several seeds are ``initial-0``, ``initial-1``, ... and
 ``trained-0``, ... . A list names the files itself, relative to its own place::
 
-    [[model]]                                     # TOML; a CSV has the columns id, initial, trained, family
+    [[model]]                                     # TOML
     id = "lenet"
     initial = ["lenet_s0.pt", "lenet_s1.pt"]      # one or more
     trained = "lenet_trained.safetensors"
     family = "lenet"
+
+A CSV has the columns id, initial, trained and, if you like, family, with one file in a cell. The rows of one id are its
+seeds, in their order; a file that several of them name (or an empty cell) adds no seed::
+
+    id,initial,trained
+    lenet,lenet_s0.pt,lenet_trained.safetensors
+    lenet,lenet_s1.pt,lenet_trained.safetensors
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from complexity_lab.errors import InputError, UnknownNameError, UnreachableError, nearest_names
-from complexity_lab.weights.from_checkpoint import SUFFIXES, names_in, open_file
-from complexity_lab.weights.source import WeightSource
+from complexity_lab.errors import InputError, UnknownNameError, nearest_names
+from complexity_lab.weights.from_checkpoint import SUFFIXES, open_file, order_of, require_exists
+from complexity_lab.weights.source import Order, WeightSource
 from complexity_lab.zoo.card import ModelCard, TrainedFacts
 
 _STATE = re.compile(r"(?:(?P<name>.+)\.)?(?P<state>initial|trained)(?:-(?P<seed>\d+))?")
+_KEYS = {"id", "initial", "trained", "family"}
 
 
 @dataclass(frozen=True)
 class Pair:
-    """The files of one model: state -> seed -> path."""
+    """The files of one model: for either state, seed -> path."""
 
     id: str
-    initial: dict[int, Path] = field(default_factory=dict)
-    trained: dict[int, Path] = field(default_factory=dict)
+    initial: Mapping[int, Path] = field(default_factory=dict)
+    trained: Mapping[int, Path] = field(default_factory=dict)
     family: str = "checkpoints"
 
     @property
@@ -49,9 +59,13 @@ class Pair:
 class CheckpointZoo:
     """Models listed in a directory or a TOML or CSV file.
 
+    The seeds of a model are those whose files exist, for initial weights as for trained ones: the seeds of a survey
+    plan say which initial weights to draw, nothing is drawn here, and so they do not apply.
+
     Raises (on listing):
         UnreachableError: the path does not exist.
-        InputError: nothing in it is a pair, or the list is malformed.
+        InputError: nothing in it is a pair, two files are of one model, state and seed, the list is malformed, or a
+            name is not valid UTF-8 (no table can store it).
     """
 
     path: Path
@@ -73,7 +87,7 @@ class CheckpointZoo:
         return OpenPair(self._pairs[card.id])
 
     def _card(self, pair: Pair) -> ModelCard:
-        sizes = [path.stat().st_size for path in pair.files if path.exists()]
+        sizes = [size for size in map(_size, pair.files) if size is not None]
         return ModelCard(
             id=pair.id,
             zoo=self.name,
@@ -85,8 +99,8 @@ class CheckpointZoo:
 
     @cached_property
     def _pairs(self) -> dict[str, Pair]:
-        if not self.path.exists():
-            raise UnreachableError(f"{self.path} does not exist; name a directory or a TOML or CSV list")
+        _require_utf8(self.path)
+        require_exists(self.path)
         readers = {".toml": _read_toml, ".csv": _read_csv}
         if self.path.is_dir():
             pairs = _read_directory(self.path)
@@ -101,7 +115,7 @@ class CheckpointZoo:
 
 @dataclass
 class OpenPair:
-    """Reads the files of one model, all in the order of names of its first file."""
+    """Reads the files of one model, all in the order of the tensors of its first file, which must be in all."""
 
     pair: Pair
 
@@ -132,54 +146,132 @@ class OpenPair:
             return TrainedFacts(revision=f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}")
 
     @cached_property
-    def _order(self) -> tuple[str, ...]:
-        """The order of a torch file is the model's own, so such a file is asked first."""
+    def _order(self) -> Order:
+        """Names and shapes that all files must have; a torch file is in the model's own order, so it is asked first."""
         files = sorted(self.pair.files, key=lambda path: path.suffix == ".safetensors")
         for path in files:
-            if not path.exists():
-                raise UnreachableError(f"{path} does not exist; check the path")
-        return names_in(files[0])
+            require_exists(path)
+        return order_of(files[0])
+
+
+def _size(path: Path) -> int | None:
+    """Return bytes on disk; None for a file that cannot be looked at, which reading it will explain."""
+    try:
+        return path.stat().st_size
+    except (OSError, ValueError):
+        return None
 
 
 def _read_directory(directory: Path) -> list[Pair]:
-    pairs: dict[str, Pair] = {}
-    files = [path for path in sorted(directory.rglob("*")) if path.suffix in SUFFIXES]
-    for path in files:
+    found: dict[str, dict[str, dict[int, Path]]] = {}
+    for path in sorted(path for path in directory.rglob("*") if path.suffix in SUFFIXES):
         match = _STATE.fullmatch(path.stem)
         if match is None:
             continue
+        _require_utf8(path)
         parent = path.parent.relative_to(directory).as_posix()
         name = "/".join(part for part in (parent if parent != "." else "", match["name"] or "") if part)
-        pair = pairs.setdefault(name or directory.name, Pair(name or directory.name))
-        (pair.initial if match["state"] == "initial" else pair.trained)[int(match["seed"] or 0)] = path
-    return list(pairs.values())
+        states = found.setdefault(name or directory.absolute().name, {"initial": {}, "trained": {}})
+        _add(states[match["state"]], int(match["seed"] or 0), path)
+    return [Pair(name, _by_seed(states["initial"]), _by_seed(states["trained"])) for name, states in found.items()]
+
+
+def _add(files: dict[int, Path], seed: int, path: Path) -> None:
+    if seed in files:
+        raise InputError(f"{files[seed]} and {path} are of one model, state and seed ({seed}); remove or rename one")
+    files[seed] = path
+
+
+def _by_seed(files: dict[int, Path]) -> dict[int, Path]:
+    return dict(sorted(files.items()))
+
+
+def _require_utf8(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"the name {str(path)!r} is not valid UTF-8 and no table can store it; rename it") from None
 
 
 def _read_toml(path: Path) -> list[Pair]:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        content = tomllib.loads(_text(path))
+    except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path} is not valid TOML: {error}") from None
-    return [_pair(entry, path) for entry in content.get("model", [])]
+    entries = content.get("model", [])
+    others = sorted(set(content) - {"model"})
+    if others or not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        found = f"the key {others[0]}" if others else "a model that is no [[model]] table"
+        raise InputError(f"{path} has {found}, wanted only tables that begin with [[model]], one for each model")
+    pairs = [_pair(entry, path) for entry in entries]
+    _require_unique([pair.id for pair in pairs], "id", path)
+    return pairs
 
 
 def _read_csv(path: Path) -> list[Pair]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return [_pair({key: value for key, value in row.items() if value}, path) for row in csv.DictReader(file)]
+    try:
+        reader = csv.DictReader(io.StringIO(_text(path)))
+        rows, columns = list(reader), reader.fieldnames or ()
+    except csv.Error as error:
+        raise InputError(f"{path} is not valid CSV: {error}") from None
+    _require_unique(columns, "column", path)
+    entries: dict[str, dict[str, Any]] = {}
+    for row in ({key: value for key, value in row.items() if value} for row in rows):
+        if row:  # a spreadsheet may save empty rows
+            _require_keys(row, path)
+            _merge(entries.setdefault(row["id"], {"id": row["id"], "initial": [], "trained": []}), row, path)
+    return [_pair(entry, path) for entry in entries.values()]
 
 
-def _pair(entry: dict[str, object], path: Path) -> Pair:
-    unknown = set(entry) - {"id", "initial", "trained", "family"}
-    if unknown or "id" not in entry:
-        problem = f"has unknown keys {', '.join(map(str, unknown))}" if unknown else "has no id"
-        raise InputError(f"an entry of {path} {problem}; wanted id, initial, trained and, if you like, family")
-    files = {}
+def _merge(entry: dict[str, Any], row: Mapping[str, str], path: Path) -> None:
+    """Add one row of a CSV to the model that it is of."""
     for state in ("initial", "trained"):
-        names = entry.get(state, [])
-        names = [names] if isinstance(names, str) else names
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise InputError(f"{state} of {entry['id']} in {path} is no file name or list of them")
-        files[state] = {seed: path.parent / name for seed, name in enumerate(names)}
-    if not files["initial"] and not files["trained"]:
+        if state in row and row[state] not in entry[state]:
+            entry[state].append(row[state])
+    family = row.get("family")
+    if family and entry.setdefault("family", family) != family:
+        raise InputError(f"{row['id']} in {path} is of family {entry['family']} and of {family}; wanted one")
+
+
+def _text(path: Path) -> str:
+    """Return the content of a list; spreadsheets begin a file with a byte order mark."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        place = f"byte {error.object[error.start]:#x} at position {error.start}"
+        raise InputError(f"{path} is not UTF-8 ({place}); save it in that encoding") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}; check the path and its permissions") from None
+
+
+def _pair(entry: Mapping[str, Any], path: Path) -> Pair:
+    _require_keys(entry, path)
+    initial, trained = (_files(entry, state, path) for state in ("initial", "trained"))
+    if not initial and not trained:
         raise InputError(f"{entry['id']} in {path} names neither initial nor trained weights")
-    return Pair(str(entry["id"]), files["initial"], files["trained"], str(entry.get("family", "checkpoints")))
+    return Pair(str(entry["id"]), initial, trained, str(entry.get("family", "checkpoints")))
+
+
+def _require_keys(entry: Mapping[Any, Any], path: Path) -> None:
+    unknown = sorted(map(str, set(entry) - _KEYS - {None}))
+    if unknown or None in entry or entry.get("id", "") == "":
+        problem = f"has unknown keys {', '.join(unknown)}" if unknown else "has no id"
+        problem = "has more cells than columns" if None in entry else problem  # as csv marks them
+        raise InputError(f"an entry of {path} {problem}; wanted id, initial, trained and, if you like, family")
+
+
+def _files(entry: Mapping[str, Any], state: str, path: Path) -> dict[int, Path]:
+    names = entry.get(state, [])
+    names = [names] if isinstance(names, str) else names
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{state} of {entry['id']} in {path} is no file name or list of them")
+    _require_unique(names, f"{state} file of {entry['id']}", path)
+    return {seed: path.parent / name for seed, name in enumerate(names)}
+
+
+def _require_unique(names: Iterable[str], what: str, path: Path) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise InputError(f"{path} has the {what} {name} twice; wanted each once")
+        seen.add(name)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from complexity_lab.errors import (
+    ComplexityLabError,
     InputError,
     UnknownNameError,
     UnreachableError,
@@ -48,7 +50,7 @@ def resolve(source: Any, state: State = "trained", seed: int | None = None) -> W
         seed: for models of a zoo, the seed of the initial weights (default 0) or of the training.
 
     Raises:
-        UnreachableError: no such file, or the hub does not answer.
+        UnreachableError: no such file, one whose place cannot be looked at, or the hub does not answer.
         UnknownNameError: no such model.
         WeightsError: nothing readable there.
     """
@@ -59,11 +61,26 @@ def resolve(source: Any, state: State = "trained", seed: int | None = None) -> W
     if not isinstance(source, (str, Path)):
         raise InputError(f"a {type(source).__name__}, wanted a module, a state dict, a path, a zoo id or a hub id")
     path = Path(source)
-    if path.is_dir():
-        return in_directory(path)
-    if path.exists() or path.suffix in SUFFIXES or isinstance(source, Path):
-        return open_file(path)
-    return _by_name(source, state, seed)
+    with _looking_at(path):
+        if path.is_dir():
+            return in_directory(path)
+        if path.exists() or path.suffix in SUFFIXES or isinstance(source, Path):
+            return open_file(path)
+    return _by_name(str(source), state, seed)
+
+
+@contextmanager
+def _looking_at(path: Path) -> Iterator[None]:
+    """Turn what the file system says of a path that it cannot look at (too long, not permitted) into a sentence."""
+    try:
+        yield
+    except ComplexityLabError:
+        raise
+    except OSError as error:
+        text = str(path)
+        shown = text if len(text) <= 100 else f"{text[:60]}... ({len(text)} characters)"
+        way_out = "name a file, a directory, a model of a zoo or a hub repository"
+        raise UnreachableError(f"{shown} cannot be looked up: {error.strerror}; {way_out}") from None
 
 
 def in_directory(directory: Path) -> WeightSource:
@@ -85,10 +102,9 @@ def in_directory(directory: Path) -> WeightSource:
 def _indexed(directory: Path) -> tuple[Path, ...]:
     try:
         index = json.loads((directory / INDEX).read_text(encoding="utf-8"))
-        names = sorted(set(index["weight_map"].values()))
-    except (ValueError, KeyError, AttributeError):
+        return tuple(directory / name for name in sorted(set(index["weight_map"].values())))
+    except (ValueError, KeyError, AttributeError, TypeError):
         raise WeightsError(f"{directory / INDEX} is damaged; fetch it again") from None
-    return tuple(directory / name for name in names)
 
 
 def _by_name(name: str, state: State, seed: int | None) -> WeightSource:

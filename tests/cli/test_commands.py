@@ -54,6 +54,11 @@ def test_help_lists_every_command_and_every_option_has_help():
         (("survey", "--zoo", "digits", "--jobs", "0"), 2, "wanted 1 or more"),
         (("survey", "--zoo", "digits", "--backend", "spark"), 2, "wanted loky or dask"),
         (("survey", "--zoo", "timm", "--max-parameters", "tiny"), 2, "tiny"),
+        (("survey", "--zoo", "digits", "--seeds", "0,0"), 2, "seeds: has an entry twice"),
+        (("survey", "--zoo", "digits", "--metrics", "bdm,bdm"), 2, "metrics: has an entry twice"),
+        (("survey", "--zoo", "digits", "--metrics", ""), 2, "metrics: empty"),
+        (("measure", "digits:resnet8_w6", "--metrics", ""), 2, "no metric asked for"),
+        (("measure", "digits:resnet8_w6", "--json", "--csv"), 2, "wanted one of them"),
         (("survey", "--zoo", "timm", "--list", "nowhere.txt"), 2, "nowhere.txt"),
         (("survey", "--zoo", "checkpoints"), 2, "--weights"),
         (("survey", "--zoo", "checkpoints", "--weights", "nowhere"), 1, "nowhere does not exist"),
@@ -116,6 +121,83 @@ def test_measure_in_three_forms(checkpoints):  # noqa: F811
     assert model["unit"] == "bits"
     listed = list(csv.DictReader(io.StringIO(run("measure", file, "--csv", "--scope", "model").stdout)))
     assert float(listed[0]["value"]) == model["value"]
+
+
+def test_names_are_printed_as_they_are(tmp_path):
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    save_file({"layers[norm].w": np.ones(24, np.float32), "a[/x]": np.ones(3, np.float32)}, tmp_path / "w.safetensors")
+    done = run("measure", tmp_path / "w.safetensors")
+    assert "layers[norm].w" in done.stdout
+    assert "a[/x]" in done.stdout
+
+
+def test_a_model_that_cannot_be_scored_is_code_1(tmp_path):
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    save_file({"w": np.ones(3, np.float32)}, tmp_path / "w.safetensors")
+    done = run("measure", tmp_path / "w.safetensors")
+    assert done.returncode == 1
+    assert done.stderr.strip() == "complexity-lab: 3 weights, not one complete block of 12"
+
+
+def test_an_unknown_figure_of_a_study_is_refused_before_the_survey(tmp_path):
+    (tmp_path / "s.toml").write_text('title="t"\nquestion="q"\nfigures=["bdm_ratoi"]\n[survey]\nzoo="digits"\n')
+    done = run("study", "run", "s.toml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "did you mean bdm_ratio" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("seeds = 0", "seeds: empty"),
+        ("seeds = true", "seeds"),
+        ('zoos = "x"', "zoos: Extra"),
+        ("metrics = 3", "metrics"),
+    ],
+)
+def test_a_malformed_study_is_one_sentence(tmp_path, line, words):
+    (tmp_path / "s.toml").write_text(f'title="t"\nquestion="q"\n[survey]\nzoo="digits"\n{line}\n')
+    done = run("study", "run", "s.toml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_doctor_survives_a_nonsense_endpoint():
+    done = run("doctor", "--timeout", "0.2", HF_ENDPOINT="http://host:abc", HF_HUB_OFFLINE="0")
+    assert "does not answer" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_does_not_wait_for_compressors(tmp_path):
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    weights = np.random.default_rng(0).standard_normal(6_000_000, dtype=np.float32)
+    save_file({"w": weights}, tmp_path / "w.safetensors")
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "complexity_lab",
+            "measure",
+            str(tmp_path / "w.safetensors"),
+            "--metrics",
+            "lzma:float32",
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(4)
+    process.send_signal(signal.SIGINT)
+    started = time.monotonic()
+    _, stderr = process.communicate(timeout=60)
+    assert time.monotonic() - started < 3
+    assert (process.returncode, stderr.strip()) == (130, "complexity-lab: interrupted")
 
 
 def test_an_unwritable_place_is_one_sentence(checkpoints, tmp_path):  # noqa: F811

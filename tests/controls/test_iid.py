@@ -1,5 +1,6 @@
 """The iid null against simulated multinomial counts, a naive exact sum, and the published saturation values."""
 
+from itertools import product
 from math import comb, log2
 
 import numpy as np
@@ -39,6 +40,60 @@ def exact_mean(ctm, blocks, p):
 @pytest.mark.parametrize("blocks", [1, 2, 9])
 def test_the_mean_is_exact(blocks, p):
     assert iid_null(STRINGS, blocks, p).mean == pytest.approx(exact_mean(STRINGS, blocks, p), rel=1e-11)
+
+
+@pytest.mark.parametrize("shape", [(12,), (4, 4)])
+@pytest.mark.parametrize("p", [0.5, 0.05])
+@pytest.mark.parametrize("blocks", [1, 2, 10, 60])
+def test_few_blocks_have_the_mean_and_sd_of_simulated_counts(shape, p, blocks):
+    ctm = ctm_table(shape)
+    # Blocks drawn one by one, which is the law itself; a histogram of 65,536 cells per draw would take seconds.
+    rng = np.random.default_rng(0)
+    size = int(log2(ctm.size))
+    codes = np.sort((rng.random((20_000, blocks, size)) < p) @ (1 << np.arange(size)), axis=1)
+    first = np.diff(codes, axis=1, prepend=-1) > 0
+    last = np.diff(codes, axis=1, append=ctm.size) > 0
+    values = (first * ctm[codes]).sum(axis=1)
+    run_ends = np.where(last, np.arange(1, blocks + 1), 0)
+    before = np.maximum.accumulate(np.where(first, np.arange(blocks), 0), axis=1)
+    values += np.log2(np.where(last, run_ends - before, 1)).sum(axis=1)
+    null = iid_null(ctm, blocks, p)
+    assert null.mean == pytest.approx(values.mean(), abs=4.5 * null.sd / 20_000**0.5)
+    assert null.sd == pytest.approx(values.std(ddof=1), rel=0.06)
+
+
+@pytest.mark.parametrize("p", [0.5, 0.2, 1e-3, 1e-9, 1 - 1e-9])
+@pytest.mark.parametrize("blocks", [1, 2, 3])
+def test_the_sd_of_few_blocks_is_exact(blocks, p):
+    """Every sequence of blocks of two bits, enumerated."""
+    ctm = np.array([3.0, 5.0, 7.5, 3.5])
+    mean = square = 0.0
+    for sequence in product(range(4), repeat=blocks):
+        weight = np.prod(block_probabilities(2, p)[list(sequence)])
+        codes, counts = np.unique(sequence, return_counts=True)
+        value = ctm[codes].sum() + np.log2(counts).sum()
+        mean, square = mean + weight * value, square + weight * value**2
+    assert iid_null(ctm, blocks, p).sd == pytest.approx((square - mean**2) ** 0.5, rel=1e-4, abs=2e-7)
+
+
+def test_one_block_has_the_sd_of_its_ctm_value():
+    p = block_probabilities(12, 0.05)
+    spread = (p @ (STRINGS - p @ STRINGS) ** 2) ** 0.5
+    assert iid_null(STRINGS, 1, 0.05).sd == pytest.approx(spread, rel=1e-10)
+
+
+@pytest.mark.parametrize("shape", [(12,), (4, 4)])
+@pytest.mark.parametrize("p", [0.5, 0.05, 1e-3, 1e-7, 0.9999])
+def test_the_exact_sd_joins_the_one_of_many_blocks(monkeypatch, shape, p):
+    many = iid_null(ctm_table(shape), iid.EXACT_BELOW, p)
+    monkeypatch.setattr(iid, "EXACT_BELOW", iid.EXACT_BELOW + 1)
+    exact = iid_null(ctm_table(shape), iid.EXACT_BELOW - 1, p)
+    assert many.mean == exact.mean
+    assert many.sd == pytest.approx(exact.sd, rel=0.01)
+
+
+def test_a_share_of_ones_below_the_last_bit_of_a_float_is_none():
+    assert iid_null(STRINGS, 5, 1e-300) == iid_null(STRINGS, 5, 0.0)
 
 
 @pytest.mark.parametrize("shape", [(12,), (4, 4)])

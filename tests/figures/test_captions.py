@@ -5,7 +5,7 @@ import pytest
 from complexity_lab.figures import FIGURES
 from complexity_lab.figures.numbers import GLUE
 from complexity_lab.statistics import SurveyTables
-from tests.synthetic import make_survey, model_row, row, tables
+from tests.synthetic import Survey, make_survey, model_row, row, tables
 
 
 def captions(survey):
@@ -65,3 +65,12 @@ def test_changes_of_exactly_zero_are_mentioned_where_they_cannot_be_drawn():
     table = figure.prepare(SurveyTables(*tables([model_row("a"), model_row("b")], rows)))
     assert "1 model did not change" in figure.caption(table).replace(GLUE, " ")
     assert not math.isnan(table["effect_percent"].sum())
+
+
+@pytest.mark.parametrize(
+    ("null", "words"), [(210.0, "explains none of the drop."), (180.0, "makes up 40 % of the drop.")]
+)
+def test_a_negative_share_of_sign_bias_is_not_a_percentage(null, words):
+    rows = [row("a", "initial", 0, "bdm", 200.0), row("a", "trained", None, "bdm", 150.0)]
+    rows.append(row("a", "trained", None, "bdm_iid_mean", null))
+    assert f"Sign bias {words}" in captions(Survey(*tables([model_row("a")], rows), {}))["decomposition"]

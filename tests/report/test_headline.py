@@ -41,9 +41,47 @@ def test_most_became_simpler(many):
 
 
 def test_few_became_simpler_is_said(many):
-    found = dataclasses.replace(many, n_compared=200, n_below=20, below=wilson(20, 200))
+    found = dataclasses.replace(many, n_compared=200, n_below=20, below=wilson(20, 200), n_above=180)
     assert "of only 20 of 200 models" in plain(headline(found))
     assert "raised that of most" in headline(found)
+
+
+def test_models_that_did_not_change_are_not_said_to_rise(many):
+    none = dataclasses.replace(
+        many, n_below=0, n_above=0, below=wilson(0, 12), median_ratio=Interval(1.0, 1.0, 1.0), n_significant=0
+    )
+    assert plain(headline(none)) == "Training left the BDM of all 12 models unchanged."
+    assert "The change is" not in everything(none)
+    some = dataclasses.replace(many, n_below=1, n_above=2, below=wilson(1, 12), median_ratio=Interval(1.0, 1.0, 1.0))
+    assert "of only 1 of 12 models" in plain(headline(some))
+    assert "raised that of 2 and left that of 9 unchanged" in headline(some)
+    assert "The median model did not change" in everything(some)
+    two = dataclasses.replace(many, n_compared=2, n_below=0, n_above=2, below=wilson(0, 2))
+    assert "of none of 2 models" in plain(headline(two))
+    assert "raised that of 2;" in headline(two)
+
+
+def test_nothing_significant_is_part_of_the_headline(many):
+    nothing = dataclasses.replace(many, n_tested=12, n_significant=0, n_significant_below=0)
+    assert plain(headline(nothing)).endswith(
+        "but no single model changed by significantly more than its own seeds vary."
+    )
+    text = everything(nothing)
+    assert "Against their own seeds, none of 12 models changed significantly" in text
+    assert "Few seeds can hide a change" in text
+    assert "can be tiny" not in text
+    untested = dataclasses.replace(nothing, n_tested=0)
+    assert "no single model changed" not in headline(untested)
+    single = everything(dataclasses.replace(nothing, n_tested=1))
+    assert "The one model that can be tested against its own seeds did not change significantly" in single
+    assert "no single model" not in headline(dataclasses.replace(nothing, n_significant=1))
+
+
+def test_one_model_without_a_significant_change_is_not_told_that_such_changes_can_be_tiny(many):
+    one = dataclasses.replace(many, n_compared=1, median_ratio=Interval(0.9, NAN, NAN), n_tested=1, n_significant=0)
+    assert "can be tiny" not in everything(one)
+    assert "can be tiny" in everything(dataclasses.replace(one, n_significant=1))
+    assert "The model cannot be tested" in everything(dataclasses.replace(one, n_tested=0))
 
 
 def test_an_open_question_stays_open(many):
@@ -114,6 +152,16 @@ def test_sign_bias_that_explains_nothing_is_said(many):
     found = dataclasses.replace(many, median_sign_bias_share=-0.037, n_with_share=9)
     assert "Sign bias explains none of the drop in the median of the 9 models" in everything(found)
     assert "−3.7 %" not in everything(found)
+    assert "would be more complex than the initial weights" in everything(found)
+    nil = everything(dataclasses.replace(found, median_sign_bias_share=0.0))
+    assert "would be as complex as the initial weights" in nil
+
+
+def test_sign_bias_beyond_the_drop_leaves_no_rest(many):
+    text = everything(dataclasses.replace(many, median_sign_bias_share=1.5, n_with_share=9))
+    assert "a larger drop than there is in the median of the 9 models that dropped (150 % of it)" in text
+    assert "the rest is arrangement" not in text
+    assert "the rest" not in everything(dataclasses.replace(many, median_sign_bias_share=1.0, n_with_share=1))
 
 
 def test_the_null_is_compared_with_the_initial_weights_too(many):
@@ -126,6 +174,8 @@ def test_the_null_is_compared_with_the_initial_weights_too(many):
 def test_correlation_has_a_direction_only_if_detected(many):
     rising = RankCorrelation(Interval(0.6, 0.3, 0.8), 0.001, 12)
     assert "closer to or above 1" in everything(dataclasses.replace(many, correlation=rising))
+    raised = dataclasses.replace(many, correlation=rising, n_below=0, n_above=12)
+    assert "ratios that are higher" in everything(raised)
     falling = RankCorrelation(Interval(-0.6, -0.8, -0.3), 0.001, 12)
     assert "that are lower" in everything(dataclasses.replace(many, correlation=falling))
     unclear = RankCorrelation(Interval(0.1, -0.3, 0.5), 0.6, 12)
@@ -145,3 +195,6 @@ def test_initial_weights_alone_have_findings():
     assert len(found) == 2
     assert "5 models" in plain(found[0])
     assert initial_findings(table.loc[table["metric"] == "none"]) == []
+    above = initial_findings(table.assign(gap=-0.01))
+    assert "above that of as many fair bits" in plain(above[0])
+    assert "lower it" not in above[0]

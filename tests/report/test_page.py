@@ -88,7 +88,7 @@ def test_names_and_errors_are_escaped():
     evil = "<script>alert('x')</script>\"&"
     rows = [row(evil, state, 0, "bdm", 90.0) for state in ("initial", "trained")]
     models = [model_row(evil, family=evil), model_row("b", status="failed", error_type="E", error=evil)]
-    manifest = make_survey(n_models=0).manifest | {"command": evil}
+    manifest = make_survey(n_models=0).manifest | {"command": f"complexity-lab {evil}"}
     survey = Survey(*tables(models, rows), manifest)
     html = render_page(page_of(survey))
     assert "<script>alert" not in html
@@ -138,6 +138,42 @@ def test_provenance_is_complete():
     for expected in (manifest["plan_hash"], manifest["command"], manifest["ctm_sha256"]["B2-D12"], "2.9.0", "8.0 GiB"):
         assert expected in text
     assert "2 January 2026, 03:04 UTC" in text
+
+
+def provenance_text(**changes):
+    survey = make_survey(n_models=1, tensors=0)
+    survey.manifest.update(changes)
+    html = render_page(page_of(survey))
+    section = html[html.index('<section id="provenance">') :].split("</section>")[0]
+    return " ".join(" ".join(Outline(f"{section}</section>").text).split())
+
+
+@pytest.mark.parametrize("command", [None, "my_study.py --fast", "ipykernel_launcher.py"])
+def test_a_survey_run_from_python_shows_its_plan_instead_of_a_command(command):
+    text = provenance_text(command=command)
+    assert "Run from Python on 2 January 2026, 03:04 UTC, with this plan: zoo digits" in text
+    assert "sample 1" in text
+    assert "Made by" not in text
+    assert command is None or command not in text
+
+
+def test_a_survey_run_by_the_command_shows_it():
+    text = provenance_text(command="complexity-lab survey --zoo digits")
+    assert "Made by complexity-lab survey --zoo digits on 2 January" in text
+    assert "Run from Python" not in text
+    assert "Resumed" not in text
+
+
+def test_later_runs_under_other_versions_have_a_line_each():
+    first = {"python": "3.12.1", "numpy": "2.3.0", "torch": "2.9.0"}
+    runs = [
+        {"created": "2026-02-03T04:05:06+00:00", "versions": first | {"numpy": "2.4.1"}, "command": "complexity-lab x"},
+        {"created": "2026-03-04T05:06:07+00:00", "versions": first, "command": None},
+    ]
+    text = provenance_text(runs=runs)
+    assert "3 February 2026, 04:05 UTC, complexity-lab x: numpy 2.4.1 (first 2.3.0)" in text
+    assert "4 March 2026, 05:06 UTC, run from Python: the first versions" in text
+    assert "Resumed" not in provenance_text(runs=[])
 
 
 def test_a_manifest_without_a_key_is_refused():

@@ -54,6 +54,14 @@ def test_the_spread_of_a_layer_is_that_of_its_seeds():
     assert math.isnan(one_each.ratio_sd)
 
 
+def test_the_spread_of_a_layer_with_the_same_seeds_is_that_of_pairs():
+    rows = [tensor("w", "initial", s, value) for s, value in enumerate([98.0, 100.0, 102.0])]
+    rows += [tensor("w", "trained", s, value) for s, value in enumerate([88.2, 90.0, 91.8])]  # 0.9 of each
+    found = compare_layers(*tables([model_row("m")], rows)).iloc[0]
+    assert found.ratio == pytest.approx(0.9)
+    assert found.ratio_sd == pytest.approx(0, abs=1e-12)
+
+
 @pytest.mark.parametrize(("blocks", "distinct", "constant"), [(10, 1, True), (10, 2, False), (1, 1, False)])
 def test_tensors_that_start_constant_have_no_ratio(blocks, distinct, constant):
     rows = [tensor("head", "initial", 0, 29.0, blocks=blocks, distinct_blocks=distinct)]

@@ -25,6 +25,7 @@ def test_counts_by_hand():
     found = summarize(frame, compare(frame, measurements), rng=np.random.default_rng(0))
     assert (found.n_models, found.n_ok, found.n_failed, found.n_skipped) == (8, 6, 1, 1)
     assert (found.n_compared, found.n_below) == (6, 3)
+    assert found.n_above == 2
     assert found.below == wilson(3, 6)
     assert found.median_ratio.estimate == pytest.approx((0.99999 + 1) / 2)
     assert (found.lowest_ratio, found.highest_ratio) == (0.5, 1.051)

@@ -219,6 +219,72 @@ def test_kill_9_of_a_worker_costs_at_most_its_model(plan, checkpoints, tmp_path,
         assert_equal_tables(tmp_path / "out", tmp_path / "undisturbed")
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_model_that_takes_all_memory_never_stops_the_survey(plan, checkpoints, tmp_path, monkeypatch, jobs):
+    """A model too large for company runs in a process of its own; with one job, from the second start on."""
+    monkeypatch.setattr(SurveyPlan, "open_zoo", lambda self: KillerZoo(checkpoints, "e", 9))
+    monkeypatch.setattr(run, "free_memory", lambda: 1)
+    if jobs == 1:
+        Store(tmp_path / "out").mark_running("e")  # what a first run that was killed as a whole leaves behind
+    result = run_survey(plan, tmp_path / "out", executor=Executor(jobs=jobs))
+    assert result.ok == 4
+    assert result.failed == {"e": KILLED}
+
+
+def test_a_worker_that_dies_before_it_begins_does_not_hang_the_survey(plan, tmp_path, monkeypatch):
+    rounds = []
+
+    def dies(self, tasks, isolated=False):
+        rounds.append(len(tasks))
+        raise executors.WorkerDied
+        yield
+
+    monkeypatch.setattr(Executor, "run", dies)
+    result = run_survey(plan, tmp_path / "out", executor=Executor(jobs=2))
+    assert (result.ok, len(result.failed)) == (0, 5)
+    assert len(rounds) == 10
+
+
+def test_a_compressor_that_fails_is_a_row(plan, tmp_path, monkeypatch):
+    from complexity_lab.estimators import compressors
+
+    def fails(data):
+        raise MemoryError
+
+    monkeypatch.setitem(compressors.COMPRESSORS, "gzip", fails)
+    result = run_survey(plan, tmp_path / "out")
+    assert set(result.failed.values()) == {"gzip: MemoryError"}
+    rows = read_table(tmp_path / "out", "measurements").query("scope == 'model'")
+    assert set(rows.query("metric == 'gzip'")["status"]) == {"failed"}
+    assert set(rows.query("metric == 'bdm'")["status"]) == {"ok"}
+
+
+def test_one_broken_state_does_not_hide_the_others(plan, tmp_path, monkeypatch):
+    from complexity_lab.zoo.from_checkpoints import OpenPair
+
+    real = OpenPair.initial
+    monkeypatch.setattr(OpenPair, "initial", lambda self, seed: 1 / 0 if seed == 1 else real(self, seed))
+    run_survey(plan, tmp_path / "out")
+    rows = read_table(tmp_path / "out", "measurements").query("scope == 'model' and metric == 'bdm' and model == 'a'")
+    found = {(row.state, -1 if row.seed != row.seed else int(row.seed)): row.status for row in rows.itertuples()}
+    assert found == {("initial", 0): "ok", ("initial", 1): "failed", ("initial", 2): "ok", ("trained", -1): "ok"}
+    failed = rows.query("status == 'failed'").iloc[0]
+    assert (failed["unit"], failed["reason"]) == ("bits", "ZeroDivisionError: division by zero")
+
+
+def test_missing_states_are_failed_rows(checkpoints, tmp_path):
+    for file in (checkpoints / "a").glob("initial-*"):
+        file.unlink()
+    result = run_survey(make_plan("checkpoints", path=checkpoints), tmp_path / "out")
+    assert result.failed == {"a": "a has no initial weights; leave initial out of the states"}
+
+
+def test_interrupts_work_as_before_in_the_calling_process(plan, tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    run_survey(plan, tmp_path / "out")
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 def test_waves_put_the_largest_first_and_respect_memory(tmp_path):
     def task(parameters):
         card = ModelCard(id=str(parameters), zoo="t", architecture="a", family="f", parameters=parameters)
@@ -261,4 +327,3 @@ def test_plans_are_pure_and_hash_what_decides_the_rows(checkpoints):
     assert by_name.hash() == first.hash(), "how models were chosen does not decide their rows"
     for change in ({"seeds": (0, 1)}, {"metrics": ("bdm",)}, {"states": ("initial",)}, {"tensor_rows": False}):
         assert make_plan("checkpoints", path=checkpoints, **change).hash() != first.hash()
-    assert executors.BASE_MEMORY > 0

@@ -76,6 +76,46 @@ def test_debris_of_a_killed_survey_is_removed(store):
     assert store.done() == {"done"}
 
 
+def test_what_a_user_keeps_beside_the_parts_stays(store):
+    note = store.directory / "models" / "notes.txt"
+    note.write_text("mine")
+    (store.directory / "models" / "folder").mkdir()
+    store.prepare(MANIFEST)
+    assert note.exists()
+
+
+def test_a_damaged_part_is_measured_again(store):
+    for model in "ab":
+        store.write(model, rows(model), {})
+    part = store.directory / "models" / part_name("a")
+    part.write_bytes(part.read_bytes()[:40])
+    store.prepare(MANIFEST)
+    assert store.done() == {"b"}
+
+
+def test_a_disk_that_fills_while_the_survey_begins_can_begin_again(tmp_path, monkeypatch):
+    made = Store(tmp_path / "survey")
+
+    def full(path, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with made.exclusive():
+        monkeypatch.setattr(store_module, "write_atomically", full)
+        with pytest.raises(OutputError, match="run the same command again"):
+            made.prepare(MANIFEST)
+        monkeypatch.undo()
+        assert made.prepare(MANIFEST) is False
+
+
+def test_other_versions_of_a_later_run_are_noted(store):
+    later = {**MANIFEST, "versions": {"torch": "9"}, "created": "tomorrow", "command": None}
+    store.prepare(later)
+    store.prepare(later)
+    assert read_manifest(store.directory)["runs"] == [
+        {"created": "tomorrow", "versions": {"torch": "9"}, "command": None}
+    ]
+
+
 def test_another_plan_is_refused_with_the_difference(store):
     other = {"plan": {"zoo": "digits", "seeds": [0]}, "plan_hash": "def"}
     with pytest.raises(PlanMismatchError, match=r"seeds: there \[0, 1, 2\], now \[0\].*--out"):

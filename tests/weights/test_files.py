@@ -1,6 +1,7 @@
 """Readers of weights: what they yield, in which order, and what they refuse."""
 
 import pickle
+import re
 import struct
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from complexity_lab.errors import UnreachableError, WeightsError
-from complexity_lab.weights.from_checkpoint import StateDict, TorchFile, open_file
+from complexity_lab.weights.from_checkpoint import StateDict, TorchFile, open_file, order_of
 from complexity_lab.weights.from_module import ModuleWeights
 from complexity_lab.weights.from_safetensors import SafetensorsFile
 from complexity_lab.weights.source import NamedTensor, SkippedTensor, kind_of_name
@@ -67,14 +68,35 @@ def test_order_is_by_name_in_safetensors_and_as_saved_in_torch_files(tmp_path, s
     torch.save(state, tmp_path / "w.pt")
     assert list(read(open_file(tmp_path / "w.safetensors"))) == ["a.half", "b.weight", "c.brain", "d.double", "scalar"]
     assert list(read(open_file(tmp_path / "w.pt"))) == ["b.weight", "a.half", "c.brain", "d.double", "scalar"]
-    ordered = SafetensorsFile(tmp_path / "w.safetensors", tuple(state))
+    ordered = SafetensorsFile(tmp_path / "w.safetensors", {name: tuple(values.shape) for name, values in state.items()})
     assert list(read(ordered)) == ["b.weight", "a.half", "c.brain", "d.double", "scalar"]
 
 
 def test_another_set_of_tensors_is_refused(tmp_path, state):
     save_file(state, tmp_path / "w.safetensors")
     with pytest.raises(WeightsError, match=r"lacks 1 \(z, \.\.\.\) and has 8 more"):
-        read(SafetensorsFile(tmp_path / "w.safetensors", ("z", "scalar")))
+        read(SafetensorsFile(tmp_path / "w.safetensors", {"z": (3,), "scalar": ()}))
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "pt"])
+def test_other_shapes_are_refused(tmp_path, state, suffix):
+    path = tmp_path / f"w.{suffix}"
+    (save_file if suffix == "safetensors" else torch.save)(state, path)
+    order = dict(order_of(path))
+    assert order == {name: tuple(values.shape) for name, values in state.items()}
+    assert read(open_file(path, order))
+    order |= {"b.weight": (5, 3), "scalar": (1,)}
+    with pytest.raises(
+        WeightsError, match=r"b\.weight of shape \[3, 5\], the other .* \[5, 3\], and 1 more differ; they need"
+    ):
+        read(open_file(path, order))
+
+
+def test_entries_that_are_no_tensors_are_no_part_of_the_order(tmp_path):
+    torch.save({"epoch": 3, "b": torch.ones(2), "a": torch.ones(3)}, tmp_path / "w.pt")
+    assert order_of(tmp_path / "w.pt") == {"b": (2,), "a": (3,)}
+    found = [t.name for t in open_file(tmp_path / "w.pt", {"a": (3,), "b": (2,)}).tensors()]
+    assert found == ["a", "b", "epoch"]
 
 
 def test_a_missing_file_and_a_directory(tmp_path):
@@ -139,6 +161,35 @@ def test_wrapped_state_dicts_and_files_without_tensors(tmp_path, state):
         read(TorchFile(tmp_path / "none.pt"))
 
 
+def test_damaged_torch_files_are_errors_of_ours(tmp_path):
+    path = tmp_path / "w.pt"
+    torch.save({"a.w": torch.zeros(3, 4), "n": {"x": torch.zeros(3)}}, path, _use_new_zipfile_serialization=False)
+    content, rng, messages = path.read_bytes(), np.random.default_rng(1), []
+    for _ in range(400):
+        damaged = bytearray(content)
+        for place in rng.integers(0, min(len(content), 700), size=3):
+            damaged[place] = rng.integers(256)
+        path.write_bytes(damaged)
+        try:
+            read(open_file(path))
+        except WeightsError as error:
+            messages.append(str(error))
+    assert len(messages) > 100
+    assert not [message for message in messages if re.search(r"torch file \(\d+\)", message)]
+
+
+@pytest.mark.parametrize(
+    "error", [IndexError("x"), AssertionError(), AttributeError("x"), TypeError("x"), KeyError(101)]
+)
+def test_whatever_loading_raises_is_one_sentence(tmp_path, monkeypatch, error):
+    def load(*args, **options):
+        raise error
+
+    monkeypatch.setattr(torch, "load", load)
+    with pytest.raises(WeightsError, match=r"truncated or not a torch file( \(x\))?; fetch it again"):
+        read(TorchFile(tmp_path / "w.pt"))
+
+
 def test_modules_yield_trainable_parameters_once_in_order():
     class Net(nn.Module):
         def __init__(self):
@@ -166,6 +217,45 @@ def test_modules_yield_trainable_parameters_once_in_order():
     assert list(kinds) == [n for n, p in source.module.named_parameters() if p.requires_grad and p.numel()]
     assert reasons(source) == {"frozen": "frozen (not trainable)", "empty": "zero-size tensor"}
     assert read(source)["brain.weight"].dtype == ml_dtypes.bfloat16
+
+
+def test_parameters_that_cannot_be_scored_are_skipped_with_the_reason():
+    module = nn.Linear(4, 2)
+    module.brain = nn.Parameter(torch.ones(3).to(torch.float8_e4m3fn))
+    module.sparse = nn.Parameter(torch.eye(3).to_sparse())
+    expected = {
+        "brain": "dtype float8_e4m3fn is not a float of 16 to 64 bits",
+        "sparse": "a tensor of layout sparse_coo is not dense",
+    }
+    assert reasons(ModuleWeights(module, "net")) == expected
+    assert list(read(ModuleWeights(module, "net"))) == ["weight", "bias"]
+    assert reasons(StateDict(module.state_dict())) == expected
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (nn.Linear(4, 2, device="meta"), "weight of .* is on the meta device: its values were not loaded"),
+        (nn.LazyLinear(2), "weight of .* is not initialized yet; run the model once"),
+    ],
+    ids=["meta", "lazy"],
+)
+def test_weights_that_are_not_there_are_refused(module, message):
+    for source in (ModuleWeights(module, "net"), StateDict(module.state_dict())):
+        with pytest.raises(WeightsError, match=message):
+            read(source)
+
+
+def test_entries_of_a_state_dict_that_are_no_tensors_are_skipped():
+    source = StateDict(
+        {"w": torch.ones(3), "epoch": 3, "scale": np.float32(2), "names": ["a"], "big": np.ones(2, ">f4")}
+    )
+    assert list(read(source)) == ["w", "big"]
+    assert reasons(source) == {
+        "epoch": "not a tensor (int)",
+        "scale": "not a tensor (float32)",
+        "names": "not a tensor (list)",
+    }
 
 
 def test_tied_tensors_of_a_state_dict_count_once():
