@@ -23,8 +23,6 @@ _DAMAGE = (  # whatever torch.load raised for files with a few changed bytes
     *(RuntimeError, EOFError, ValueError, LookupError, AssertionError, AttributeError, TypeError),
     *(ArithmeticError, struct.error),
 )
-
-
 Place = tuple[int, tuple[int, ...], tuple[int, ...]]  # address, shape, strides
 
 
