@@ -63,7 +63,7 @@ def test_few_blocks_have_the_mean_and_sd_of_simulated_counts(shape, p, blocks):
 
 
 @pytest.mark.parametrize("p", [0.5, 0.2, 1e-3, 1e-9, 1 - 1e-9])
-@pytest.mark.parametrize("blocks", [1, 2, 3])
+@pytest.mark.parametrize("blocks", [1, 2, 3, 5])
 def test_the_sd_of_few_blocks_is_exact(blocks, p):
     """Every sequence of blocks of two bits, enumerated."""
     ctm = np.array([3.0, 5.0, 7.5, 3.5])
