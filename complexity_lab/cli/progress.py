@@ -34,8 +34,6 @@ class SurveyProgress:
             f"Surveying {len(self.plan.models)} models of {self.plan.zoo} ({', '.join(self.plan.states)}; {seeds}; "
             f"{', '.join(self.plan.metrics)}), {self.executor.jobs} at a time, into {self.directory}"
         )
-        if self.plan.zoo == "digits" and "trained" in self.plan.states:
-            self.console.print("Networks that are not in the cache yet are trained first, which takes some minutes.")
         if self.console.is_terminal:
             self.bar = Progress(
                 TextColumn("{task.description}"),
@@ -58,6 +56,8 @@ class SurveyProgress:
         """Show one step."""
         if told.outcome is None and told.kept:
             self.console.print(f"{told.kept} models were finished before and are kept.")
+        if told.outcome is None and told.total and self.plan.zoo == "digits" and "trained" in self.plan.states:
+            self.console.print("Networks that are not in the cache yet are trained first, which takes some minutes.")
         line = _line(told)
         if self.bar is None:
             if line:
