@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # torch's generator, timm's loader and the hub's session are global to a process: one model at a time uses them.
 _ALONE = threading.RLock()
+
+Load = Callable[["nn.Module"], None]  # timm's loader with all that an entry point gives it but the module
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class OpenTimm:
         self.zoo = zoo
         self.trained_seeds: tuple[int | None, ...] = (None,) if card.source or _file_of(card, zoo) else ()
         self._module: nn.Module | None = None
+        self._load: Load | None = None
         self._revision: Future[str] | None = None
 
     def initial(self, seed: int) -> ModuleWeights:
@@ -97,7 +100,7 @@ class OpenTimm:
         if self._module is not None:
             self._module.to_empty(device="meta")  # frees the memory even where a source still refers to the module
             self._module = None
-        self._module = build(self.card.id, seed)
+        self._module, self._load = build(self.card.id, seed, self._overlay())
         return ModuleWeights(self._module, f"{self.card.id} initialized with seed {seed}")
 
     def trained(self, seed: int | None = None) -> ModuleWeights:
@@ -114,10 +117,11 @@ class OpenTimm:
 
         if seed is not None:
             raise InputError(f"trained seed {seed} of {self.card.id} does not exist; timm has one set, seed None")
-        module = build(self.card.id, seed=0) if self._module is None else self._module
-        self._module = None
+        if self._module is None:
+            self._module, self._load = build(self.card.id, 0, self._overlay())
+        module, self._module = self._module, None
         try:
-            self._revision = load_pretrained(module, self.card, self.zoo)
+            self._revision = load_pretrained(module, self.card, self.zoo, self._load)
         except ComplexityLabError:
             module.to_empty(device="meta")  # nobody may read the mixture that a load leaves when it fails midway
             raise
@@ -128,9 +132,19 @@ class OpenTimm:
         """Return the revision of the trained weights: the hub's commit, or CRC-32 and size of the file."""
         return TrainedFacts(revision="" if self._revision is None else self._revision.result())
 
+    def _overlay(self) -> dict[str, Any] | None:
+        """Say where weights will come from, or None if that is not known before they are fetched, or nowhere."""
+        file = _file_of(self.card, self.zoo)
+        if file is not None:
+            return {"file": str(file)}
+        return {} if self.card.source and "://" not in self.card.source and self.zoo.weights_dir is None else None
 
-def build(model_id: str, seed: int) -> nn.Module:
+
+def build(model_id: str, seed: int, overlay: dict[str, Any] | None) -> tuple[nn.Module, Load | None]:
     """Return a freshly initialized module on the CPU; torch's global generator is left as it was.
+
+    With an ``overlay`` of timm's pretrained configuration, timm's call of its loader comes back with the module, to be
+    made later: only a model's entry point knows how its checkpoint is converted and how strictly it is loaded.
 
     Every seed builds anew. Drawing again in place (``reset_parameters`` of every layer, then the model's
     ``init_weights``) was tried on the smallest architecture of 86 families of timm 1.0.31: it gives the bits of a fresh
@@ -144,11 +158,14 @@ def build(model_id: str, seed: int) -> nn.Module:
     on_cpu = nullcontext() if torch.get_default_device().type == "cpu" else torch.device("cpu")
     with _ALONE, quiet(), torch.random.fork_rng(devices=[]), on_cpu:
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed the caller's GPUs too
-        model: nn.Module = timm.create_model(model_id, pretrained=False)
-    return model
+        if overlay is None:
+            return timm.create_model(model_id, pretrained=False), None
+        with _loader_waits() as loads:
+            module: nn.Module = timm.create_model(model_id, pretrained=True, pretrained_cfg_overlay=overlay)
+    return module, loads[-1] if loads else None
 
 
-def load_pretrained(module: nn.Module, card: ModelCard, zoo: TimmZoo) -> Future[str]:
+def load_pretrained(module: nn.Module, card: ModelCard, zoo: TimmZoo, load: Load | None) -> Future[str]:
     """Load the pretrained weights of ``card`` into ``module`` with timm's own loader; return their revision to come.
 
     A local file is read again for its checksum, beside the measurements.
@@ -162,11 +179,11 @@ def load_pretrained(module: nn.Module, card: ModelCard, zoo: TimmZoo) -> Future[
         if file is None and "://" in card.source:
             file = downloaded(card.source, zoo.timeout)
         if file is not None:
-            left_out = _load_into(module, card.id, {"file": str(file)})
+            left_out = _load_into(module, card.id, {"file": str(file)}, load)
         else:
             with patient(zoo.timeout):
                 wait_for_hub(card.source)
-                left_out = _load_into(module, card.id, {})
+                left_out = _load_into(module, card.id, {}, load)
     _freeze(module, left_out, card)
     beside = ThreadPoolExecutor(1)
     revision = beside.submit(commit_of, card.source) if file is None else beside.submit(_digest, file)
@@ -182,11 +199,11 @@ def _file_of(card: ModelCard, zoo: TimmZoo) -> Path | None:
     return next((file for file in files if file.exists()), None)
 
 
-def _load_into(module: nn.Module, model_id: str, overlay: dict[str, Any]) -> tuple[str, ...]:
+def _load_into(module: nn.Module, model_id: str, overlay: dict[str, Any], load: Load | None) -> tuple[str, ...]:
     """Let timm load pretrained weights into ``module``; return the names that they do not cover.
 
-    Only a model's entry point knows how its checkpoint is converted and how strictly it is loaded. So the entry point
-    runs once more, with tensors that have no storage, and its call of the loader is handed ``module``.
+    Without the loader's call from when the module was built, the entry point runs once more, with tensors that have no
+    storage, and its call of the loader is handed ``module``.
     """
     import timm
     import torch
@@ -195,13 +212,36 @@ def _load_into(module: nn.Module, model_id: str, overlay: dict[str, Any]) -> tup
     watch: Any = module.register_load_state_dict_post_hook
     hook = watch(lambda _, keys: loads.append(tuple(keys.missing_keys)))
     try:
-        with _loader_fills(module), torch.device("meta"):
-            timm.create_model(model_id, pretrained=True, pretrained_cfg_overlay=overlay)
+        if load is not None:
+            load(module)
+        else:
+            with _loader_fills(module), torch.device("meta"):
+                timm.create_model(model_id, pretrained=True, pretrained_cfg_overlay=overlay)
     finally:
         hook.remove()
     if not loads:
         raise WeightsError(f"timm loaded nothing into {model_id}, so its weights are still the initial ones")
     return loads[-1]
+
+
+@contextmanager
+def _loader_waits() -> Iterator[list[Load]]:
+    """Keep timm's calls of its loader, in this thread, instead of making them."""
+    _builder: Any = importlib.import_module("timm.models._builder")
+    loader, thread = _builder.load_pretrained, threading.get_ident()
+    loads: list[Load] = []
+
+    def wait(built: nn.Module, *args: Any, **options: Any) -> None:
+        if threading.get_ident() != thread:
+            loader(built, *args, **options)
+            return
+        loads.append(lambda module: loader(module, *args, **options))
+
+    _builder.load_pretrained = wait
+    try:
+        yield loads
+    finally:
+        _builder.load_pretrained = loader
 
 
 @contextmanager
