@@ -32,11 +32,20 @@ def bdm(bits: Any, *, boundary: Boundary = "ignore", normalized: bool = False) -
     >>> round(bdm([1] * 12), 6)
     25.610414
     """
+    counts = counts_of_bits(bits, boundary)
+    return bdm_normalized(counts) if normalized else bdm_of(counts)
+
+
+def counts_of_bits(bits: Any, boundary: Boundary) -> BlockCounts:
+    """Count strings of 12 in a 1-D array and 4x4 squares in a 2-D one.
+
+    Raises:
+        InputError: another number of axes.
+    """
     axes = np.ndim(bits)
     if axes not in (1, 2):
         raise InputError(f"bits have {axes} axes, wanted 1 or 2; flatten them or use block_counts")
-    counts = block_counts(bits, STRING if axes == 1 else SQUARE, boundary=boundary)
-    return bdm_normalized(counts) if normalized else bdm_of(counts)
+    return block_counts(bits, STRING if axes == 1 else SQUARE, boundary=boundary)
 
 
 def bdm_of(counts: BlockCounts) -> float:

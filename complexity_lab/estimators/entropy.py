@@ -9,8 +9,7 @@ import numpy as np
 
 from complexity_lab.binary.block_counts import BlockCounts
 from complexity_lab.binary.codes import Boundary
-from complexity_lab.binary.counting import SQUARE, STRING, block_counts
-from complexity_lab.errors import InputError
+from complexity_lab.estimators.bdm import counts_of_bits
 
 
 def block_entropy(bits: Any, *, boundary: Boundary = "ignore", normalized: bool = False) -> float:
@@ -19,10 +18,7 @@ def block_entropy(bits: Any, *, boundary: Boundary = "ignore", normalized: bool 
     >>> block_entropy([0] * 12 + [1] * 12)
     1.0
     """
-    axes = np.ndim(bits)
-    if axes not in (1, 2):
-        raise InputError(f"bits have {axes} axes, wanted 1 or 2; flatten them or use block_counts")
-    counts = block_counts(bits, STRING if axes == 1 else SQUARE, boundary=boundary)
+    counts = counts_of_bits(bits, boundary)
     return block_entropy_normalized(counts) if normalized else block_entropy_of(counts)
 
 
