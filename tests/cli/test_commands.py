@@ -14,6 +14,11 @@ import pytest
 from tests.survey.conftest import checkpoints  # noqa: F401
 
 
+def heed_interrupts():
+    """In the child, undo what a shell does to background jobs: they ignore Ctrl-C, and their children too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def run(*arguments, cwd=None, **environment):
     return subprocess.run(
         [sys.executable, "-m", "complexity_lab", *map(str, arguments)],
@@ -191,6 +196,7 @@ def test_ctrl_c_does_not_wait_for_compressors(tmp_path):
         ],
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,
     )
     time.sleep(4)
     process.send_signal(signal.SIGINT)
@@ -241,6 +247,7 @@ def test_ctrl_c_keeps_what_is_finished(checkpoints, tmp_path, jobs):  # noqa: F8
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,
         start_new_session=True,
     )
     deadline = time.monotonic() + 60
