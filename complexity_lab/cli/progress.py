@@ -32,7 +32,8 @@ class SurveyProgress:
         seeds = f"{len(self.plan.seeds)} seed{'s' if len(self.plan.seeds) > 1 else ''}"
         self.console.print(
             f"Surveying {len(self.plan.models)} models of {self.plan.zoo} ({', '.join(self.plan.states)}; {seeds}; "
-            f"{', '.join(self.plan.metrics)}), {self.executor.jobs} at a time, into {self.directory}"
+            f"{', '.join(self.plan.metrics)}), {self.executor.jobs} at a time, into {self.directory}",
+            soft_wrap=True,
         )
         if self.console.is_terminal:
             self.bar = Progress(
@@ -57,16 +58,18 @@ class SurveyProgress:
         if told.outcome is None and told.kept:
             self.console.print(f"{told.kept} models were finished before and are kept.")
         if told.outcome is None and told.total and self.plan.zoo == "digits" and "trained" in self.plan.states:
-            self.console.print("Networks that are not in the cache yet are trained first, which takes some minutes.")
+            self.console.print(
+                "Networks that are not in the cache yet are trained first, which takes some minutes.", soft_wrap=True
+            )
         line = _line(told)
         if self.bar is None:
             if line:
-                self.console.print(line)
+                self.console.print(line, soft_wrap=True)
             return
         if self.task is None:
             self.task = self.bar.add_task("models", total=told.total, left="")
         if line and told.outcome is not None and told.outcome.status != "ok":
-            self.bar.console.print(line)
+            self.bar.console.print(line, soft_wrap=True)
         self.bar.update(self.task, completed=told.finished, left=_rate(told))
 
 
