@@ -18,7 +18,7 @@ import numpy as np
 from complexity_lab.binary.binarize import Signed, signed
 from complexity_lab.binary.block_counts import BlockCounts, Shape
 from complexity_lab.binary.counting import SQUARE, STRING, StreamCounter, TensorCounter, as_matrix
-from complexity_lab.controls.iid import iid_null
+from complexity_lab.controls.iid import iid_null_of
 from complexity_lab.errors import ComplexityLabError, InputError, WeightsError
 from complexity_lab.estimators.compressors import Compressed, Payload, PayloadStream, compress
 from complexity_lab.estimators.ctm import ctm_table, shape_name
@@ -240,12 +240,12 @@ def _tensor_row(place: Row, item: CountEstimator, counts: BlockCounts, shape: tu
 def _null_rows(place: Row, item: CountEstimator, counts: BlockCounts) -> Iterator[Row]:
     """Yield the iid null at the observed share of ones, and its mean at two fixed shares."""
     ctm = ctm_table(item.shape)
-    observed = iid_null(ctm, counts.blocks, counts.ones_fraction)
+    observed = iid_null_of(counts, ctm)
     facts = {"scored": counts.scored, "dropped": counts.dropped, "ones": counts.ones, "blocks": counts.blocks}
     yield _row(place, f"{item.name}_iid_mean", item.unit, value=observed.mean, **facts)
     yield _row(place, f"{item.name}_iid_sd", item.unit, value=observed.sd, **facts)
     for suffix, share in REFERENCE_SHARES.items():
-        mean = iid_null(ctm, counts.blocks, share).mean
+        mean = iid_null_of(counts, ctm, share).mean
         yield _row(place, f"{item.name}_iid_mean_{suffix}", item.unit, value=mean, **facts)
 
 
