@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from complexity_lab.errors import InputError, WeightsError
+
+if TYPE_CHECKING:
+    import torch
 
 _WANTED = "wanted float64, float32, float16, bfloat16, or 0/1 integers"
 
@@ -28,16 +31,25 @@ def as_numpy(values: Any) -> np.ndarray:
     require_loaded(values, "the tensor")
     if reason := why_not_dense(values):
         raise InputError(f"{reason}, wanted a dense tensor; call its to_dense()")
-    on_cpu = values.detach().to("cpu").resolve_neg()
-    if str(on_cpu.dtype) == "torch.bfloat16":
+    return array_of(values)
+
+
+def array_of(tensor: torch.Tensor) -> np.ndarray:
+    """Return the array of a dense torch tensor that is known to have values, see ``as_numpy``.
+
+    Raises:
+        InputError: a dtype that numpy lacks (float8).
+    """
+    try:
+        array: np.ndarray = tensor.numpy(force=True)
+    except TypeError:
+        if dtype_name(tensor) != "bfloat16":
+            raise InputError(f"dtype {dtype_name(tensor)}, {_WANTED}") from None
         import ml_dtypes
         import torch
 
-        return np.asarray(on_cpu.contiguous().view(torch.int16).numpy().view(ml_dtypes.bfloat16))
-    try:
-        return np.asarray(on_cpu.numpy())
-    except TypeError:
-        raise InputError(f"dtype {dtype_name(values)}, {_WANTED}") from None
+        array = tensor.detach().contiguous().view(torch.int16).numpy(force=True).view(ml_dtypes.bfloat16)
+    return array
 
 
 def is_array(values: Any) -> bool:

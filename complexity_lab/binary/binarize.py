@@ -5,6 +5,7 @@ NaN and infinities have no bit and are errors.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,11 +79,34 @@ def binarize(values: Any) -> np.ndarray:
 
 def count_bad(values: np.ndarray, limit: np.signedinteger[Any]) -> int:
     """Return how many values of a signed view are NaN or infinite."""
-    return int(np.count_nonzero((values & _TOPS[values.dtype.itemsize]) >= limit))
+    return int(np.count_nonzero(_is_bad(values, limit)))
+
+
+def find_bad(views: Sequence[Signed]) -> list[int]:
+    """Return which of many small views hold NaN or infinite values; all of one dtype are looked at together."""
+    groups: dict[np.dtype[Any], list[int]] = {}
+    for index, view in enumerate(views):
+        groups.setdefault(view.values.dtype, []).append(index)
+    found = []
+    for indices in groups.values():
+        together = np.concatenate([views[index].values.reshape(-1) for index in indices])
+        limit = views[indices[0]].limit
+        if np.logical_or.reduce(_is_bad(together, limit)):
+            found += [index for index in indices if count_bad(views[index].values, limit)]
+    return sorted(found)
+
+
+def _is_bad(values: np.ndarray, limit: np.signedinteger[Any]) -> np.ndarray:
+    bad: np.ndarray = (values & _TOPS[values.dtype.itemsize]) >= limit
+    return bad
 
 
 def refuse_bad(values: np.ndarray, limit: np.signedinteger[Any]) -> None:
     """Raise ``WeightsError`` with their number if any value is NaN or infinite."""
-    bad = count_bad(values, limit)
-    if bad:
-        raise WeightsError(f"{bad} of {values.size} weights are NaN or infinite; they have no bit")
+    if np.logical_or.reduce(_is_bad(values, limit), axis=None):
+        raise bad_weights(values, limit)
+
+
+def bad_weights(values: np.ndarray, limit: np.signedinteger[Any]) -> WeightsError:
+    """Return the error that says how many values are NaN or infinite."""
+    return WeightsError(f"{count_bad(values, limit)} of {values.size} weights are NaN or infinite; they have no bit")

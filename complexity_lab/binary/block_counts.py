@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -53,7 +54,7 @@ class BlockCounts:
         """Values in one block."""
         return prod(self.shape)
 
-    @property
+    @cached_property
     def blocks(self) -> int:
         """Blocks counted, without those of ``leftover``."""
         return int(self.counts.sum())
@@ -63,10 +64,10 @@ class BlockCounts:
         """Different blocks seen."""
         return self.codes.size
 
-    @property
+    @cached_property
     def ones(self) -> int:
         """Ones in the counted blocks (an overlapping window counts a value once per block)."""
-        return int(np.bitwise_count(self.codes).astype(np.int64) @ self.counts)
+        return int(np.vdot(np.bitwise_count(self.codes), self.counts))
 
     @property
     def ones_fraction(self) -> float:

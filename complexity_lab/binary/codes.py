@@ -75,10 +75,22 @@ def _cut(batch: np.ndarray, side: int) -> np.ndarray:
 def encode(blocks: np.ndarray) -> np.ndarray:
     """Turn 0/1 blocks ``[blocks, size]`` into codes, int64 ``[blocks]``, least significant bit first."""
     if blocks.shape[1] == 16:  # two whole bytes
-        return np.packbits(blocks, axis=1, bitorder="little").view("<u2").ravel().astype(np.int64)
+        return np.packbits(blocks, bitorder="little").view("<u2").astype(np.int64)
+    if blocks.shape[1] == 12:
+        return _encode_pairs(blocks)
     powers = np.left_shift(1, np.arange(blocks.shape[1]))
     codes: np.ndarray = blocks @ powers
     return codes
+
+
+def _encode_pairs(blocks: np.ndarray) -> np.ndarray:
+    """Turn blocks of 12 into codes: two of them are three whole bytes."""
+    packed = np.packbits(blocks, bitorder="little").astype(np.int64)  # zeros fill up the last byte of an odd number
+    triples = np.append(packed, np.zeros(-packed.size % 3, dtype=np.int64)).reshape(-1, 3)
+    codes = np.empty((triples.shape[0], 2), dtype=np.int64)
+    codes[:, 0] = triples[:, 0] | (triples[:, 1] & 15) << 8
+    codes[:, 1] = triples[:, 1] >> 4 | triples[:, 2] << 4
+    return codes.reshape(-1)[: blocks.shape[0]]
 
 
 def _recursive(batch: np.ndarray, side: int) -> Iterator[BlockCounts]:

@@ -6,7 +6,7 @@ agree with pybdm 0.1.0; what differs is said where it differs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,12 +50,25 @@ def counts_of_bits(bits: Any, boundary: Boundary) -> BlockCounts:
 
 def bdm_of(counts: BlockCounts) -> float:
     """Return the BDM of block counts in bits, leftovers included; 0 without blocks."""
-    return sum((_sum_of_blocks(part) for part in _parts(counts)), start=0.0)
+    return sum(map(bdm_of, counts.leftover), start=_sum_of_blocks(counts))
+
+
+def bdm_of_each(many: Sequence[BlockCounts]) -> list[float]:
+    """Return the BDM of each of many block counts of one shape without leftovers, bits, in one go."""
+    if not many:
+        return []
+    codes = np.concatenate([counts.codes for counts in many])
+    occurrences = np.concatenate([counts.counts for counts in many])
+    owners = np.repeat(np.arange(len(many)), [counts.codes.size for counts in many])
+    terms = ctm_table(many[0].shape)[codes] + np.log2(occurrences)
+    sums: list[float] = np.bincount(owners, terms, len(many)).tolist()
+    return sums
 
 
 def _sum_of_blocks(counts: BlockCounts) -> float:
-    ctm = ctm_table(counts.shape)
-    return float(ctm[counts.codes].sum() + np.log2(counts.counts).sum())
+    if not counts.codes.size:
+        return 0.0
+    return float(ctm_table(counts.shape)[counts.codes].sum() + np.log2(counts.counts).sum())
 
 
 def _parts(counts: BlockCounts) -> Iterator[BlockCounts]:

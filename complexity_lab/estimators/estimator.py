@@ -6,14 +6,14 @@ the contract tests, the survey, ``measure`` and the tables then know it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from complexity_lab.binary.block_counts import BlockCounts, Shape
 from complexity_lab.binary.counting import SQUARE, STRING, block_counts
 from complexity_lab.errors import UnknownNameError, nearest_names
-from complexity_lab.estimators.bdm import bdm_normalized, bdm_of
+from complexity_lab.estimators.bdm import bdm_normalized, bdm_of, bdm_of_each
 from complexity_lab.estimators.compressors import COMPRESSORS, PAYLOADS, Payload, compress, payload
 from complexity_lab.estimators.entropy import block_entropy_normalized, block_entropy_of
 
@@ -50,6 +50,11 @@ class CountEstimator:
     shape: Shape
     value: Callable[[BlockCounts], float]
     source: str
+    each: Callable[[Sequence[BlockCounts]], list[float]] | None = None  # many at once, where that is faster
+
+    def values(self, many: Sequence[BlockCounts]) -> list[float]:
+        """Return the number for each of many counts of this shape, none of which has leftovers."""
+        return [self.value(counts) for counts in many] if self.each is None else self.each(many)
 
     def score(self, weights: Any) -> float:
         """Count the blocks of the weights and return the number."""
@@ -73,11 +78,11 @@ class CompressorEstimator:
 
 _BDM = "Zenil et al. 2018, doi:10.3390/e20080605"
 _COUNT_ESTIMATORS = (
-    CountEstimator("bdm", "bits", STRING, bdm_of, _BDM),
+    CountEstimator("bdm", "bits", STRING, bdm_of, _BDM, bdm_of_each),
     CountEstimator("bdm_normalized", "1", STRING, bdm_normalized, _BDM),
     CountEstimator("block_entropy", "bits/block", STRING, block_entropy_of, _BDM),
     CountEstimator("block_entropy_normalized", "1", STRING, block_entropy_normalized, _BDM),
-    CountEstimator("bdm_2d", "bits", SQUARE, bdm_of, _BDM),
+    CountEstimator("bdm_2d", "bits", SQUARE, bdm_of, _BDM, bdm_of_each),
     CountEstimator("bdm_2d_normalized", "1", SQUARE, bdm_normalized, _BDM),
     CountEstimator("block_entropy_2d", "bits/block", SQUARE, block_entropy_of, _BDM),
     CountEstimator("block_entropy_2d_normalized", "1", SQUARE, block_entropy_normalized, _BDM),

@@ -11,13 +11,22 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import isnan
 from typing import Any
 
 import numpy as np
 
-from complexity_lab.binary.binarize import Signed, signed
+from complexity_lab.binary.binarize import Signed, bad_weights, find_bad, signed
 from complexity_lab.binary.block_counts import BlockCounts, Shape
-from complexity_lab.binary.counting import SQUARE, STRING, StreamCounter, TensorCounter, as_matrix
+from complexity_lab.binary.counting import (
+    SMALL,
+    SQUARE,
+    STRING,
+    StreamCounter,
+    TensorCounter,
+    as_matrix,
+    count_each,
+)
 from complexity_lab.controls.iid import iid_null_of
 from complexity_lab.errors import ComplexityLabError, InputError, WeightsError
 from complexity_lab.estimators.compressors import Compressed, Payload, PayloadStream, compress
@@ -27,6 +36,7 @@ from complexity_lab.weights.source import NamedTensor, SkippedTensor, WeightSour
 
 Row = dict[str, Any]
 NULL_OF = {"bdm": STRING, "bdm_2d": SQUARE}  # estimators that get their iid null beside them
+TOGETHER = 256  # tensors whose rows are written at once, which bounds what is kept of them
 REFERENCE_SHARES = {"p45": 0.45, "p50": 0.5}  # ones fractions whose expected BDM tells what this size can resolve
 
 
@@ -108,12 +118,26 @@ def measure_source(
     return reader.finish(source.label)
 
 
+@dataclass
+class _Waiting:
+    """A tensor that was read, and whose rows are written together with those of others."""
+
+    place: Row
+    shape: Shape
+    counts: dict[Shape, BlockCounts] = field(default_factory=dict)
+    small: Signed | None = None  # its values, if it is too small to be counted by itself
+    skipped: str | None = None  # why it is not part of the stream
+    failure: ComplexityLabError | None = None
+    compressed: list[Row] = field(default_factory=list)
+
+
 class _Reader:
     """Collects what one pass over the tensors yields."""
 
     def __init__(self, wanted: Wanted, labels: Row, pool: ThreadPoolExecutor, threads: int) -> None:
         self.wanted, self.labels, self.pool = wanted, labels, pool
         self.rows = Rows()
+        self.waiting: list[_Waiting] = []
         self.counters = {shape: TensorCounter(shape, threads) for shape in wanted.shapes}
         self.stream = StreamCounter(threads)
         self.squares = np.zeros(2**16, dtype=np.int64)
@@ -123,41 +147,68 @@ class _Reader:
 
     def read(self, tensor: NamedTensor | SkippedTensor) -> None:
         """Add one tensor to the stream and write its rows."""
-        place = self.labels | {"scope": "tensor", "tensor": tensor.name, "kind": tensor.kind}
+        shape = tensor.shape if isinstance(tensor, SkippedTensor) else tensor.values.shape
+        place = {"scope": "tensor", "tensor": tensor.name, "kind": tensor.kind, "shape": shape_name(shape)}
+        read = _Waiting(self.labels | place, shape)
+        self.waiting.append(read)
         if isinstance(tensor, SkippedTensor):
-            place["shape"] = shape_name(tensor.shape)
-            self._append_all(place, "skipped", tensor.reason)
-            return
-        place["shape"] = shape_name(tensor.values.shape)
-        self.rows.parameters += tensor.values.size
-        try:
-            self._score(tensor, place)
-        except (WeightsError, InputError) as error:
-            named = type(error)(f"tensor {tensor.name}: {error}")
-            self.rows.failure = self.rows.failure or named
-            self._append_all(place, "failed", str(error))
+            read.skipped = tensor.reason
+        else:
+            self.rows.parameters += tensor.values.size
+            try:
+                self._count(tensor, read)
+            except (WeightsError, InputError) as error:
+                read.failure = error
+        if len(self.waiting) >= TOGETHER:
+            self._write_waiting()
 
-    def _append_all(self, place: Row, status: str, reason: str) -> None:
-        if self.wanted.tensor_rows:
-            for item in self.wanted.counted:
-                self.rows.measurements.append(_row(place, item.name, item.unit, status=status, reason=reason))
-
-    def _score(self, tensor: NamedTensor, place: Row) -> None:
+    def _count(self, tensor: NamedTensor, read: _Waiting) -> None:
+        """Count a tensor, or keep a copy of it if it is small."""
         view = signed(tensor.values)
-        flat = Signed(view.values.reshape(-1), view.limit)
-        counts: dict[Shape, BlockCounts] = {}
-        for shape, counter in self.counters.items():
-            counts[shape] = counter.count(flat if shape == STRING else Signed(as_matrix(view.values), view.limit))
-        self.stream.add_signed(view, counts.get(STRING))  # refuses what is not finite even if nothing is counted
-        if SQUARE in counts:
-            self._pool_squares(counts[SQUARE], tensor.values.shape)
+        if SQUARE in self.counters:
+            read.counts[SQUARE] = self.counters[SQUARE].count(Signed(as_matrix(view.values), view.limit))
+            self._pool_squares(read.counts[SQUARE], read.shape)
+        if view.values.size < SMALL:
+            view = read.small = Signed(view.values.copy(), view.limit)
+        elif STRING in self.counters:
+            read.counts[STRING] = self.counters[STRING].count(Signed(view.values.reshape(-1), view.limit))
+        self.stream.add_signed(view, read.counts.get(STRING))  # refuses what is not finite even if nothing is counted
         for payload in self.payloads.values():
             payload.add(tensor.values)
-        if self.wanted.tensor_rows:
-            for item in self.wanted.counted:
-                self.rows.measurements.append(_tensor_row(place, item, counts[item.shape], tensor.values.shape))
         if self.wanted.tensor_compressors:
-            self._compress_tensor(tensor, place)
+            self._compress_tensor(tensor, read)
+
+    def _write_waiting(self) -> None:
+        """Write the rows of the tensors that were read so far."""
+        self._count_small()
+        scored = [read for read in self.waiting if read.failure is None and read.skipped is None]
+        wanted = self.wanted.counted if self.wanted.tensor_rows else ()
+        values = {item: iter(item.values([read.counts[item.shape] for read in scored])) for item in wanted}
+        for read in self.waiting:
+            place = read.place
+            if read.failure is not None:
+                named = type(read.failure)(f"tensor {place['tensor']}: {read.failure}")
+                self.rows.failure = self.rows.failure or named
+            for item in wanted:
+                if read.skipped is not None:
+                    row = _row(place, item.name, item.unit, status="skipped", reason=read.skipped)
+                elif read.failure is not None:
+                    row = _row(place, item.name, item.unit, status="failed", reason=str(read.failure))
+                else:
+                    row = _tensor_row(place, item, read.counts[item.shape], read.shape, next(values[item]))
+                self.rows.measurements.append(row)
+            if read.failure is None:
+                self.rows.measurements.extend(read.compressed)
+        self.waiting.clear()
+
+    def _count_small(self) -> None:
+        small = [(read, read.small) for read in self.waiting if read.small is not None]
+        for index in find_bad([view for _, view in small]):
+            read, view = small[index]
+            read.failure = read.failure or bad_weights(view.values, view.limit)
+        if STRING in self.counters and self.wanted.tensor_rows:
+            for (read, _), counts in zip(small, count_each([view.values for _, view in small]), strict=True):
+                read.counts[STRING] = counts
 
     def _pool_squares(self, counts: BlockCounts, shape: tuple[int, ...]) -> None:
         """Squares never straddle tensors: the model's histogram is the sum of those of its tensors."""
@@ -165,19 +216,20 @@ class _Reader:
             self.squares[counts.codes] += counts.counts
         self.squares_dropped += counts.dropped if len(shape) >= 2 else counts.scored + counts.dropped
 
-    def _compress_tensor(self, tensor: NamedTensor, place: Row) -> None:
+    def _compress_tensor(self, tensor: NamedTensor, read: _Waiting) -> None:
         for item in self.wanted.compressed:
             stream = PayloadStream(item.payload)
             stream.add(tensor.values)
-            self._submit(item, stream.payload(), place, tensor.values.size)
+            read.compressed.append(self._submit(item, stream.payload(), read.place, tensor.values.size))
 
-    def _submit(self, item: CompressorEstimator, data: bytes, place: Row, scored: int) -> None:
+    def _submit(self, item: CompressorEstimator, data: bytes, place: Row, scored: int) -> Row:
         row = _row(place, item.name, item.unit, scored=scored, dropped=0)
-        self.rows.measurements.append(row)
         self.rows.pending.append((row, self.pool.submit(compress, data, item.compressor)))
+        return row
 
     def finish(self, label: str) -> Rows:
         """Write the rows of the whole model."""
+        self._write_waiting()
         place = self.labels | {"scope": "model", "tensor": "", "kind": "", "shape": ""}
         if self.rows.parameters == 0 and self.rows.failure is None:
             self.rows.failure = WeightsError(f"{label} has no trainable floating-point parameters")
@@ -195,12 +247,13 @@ class _Reader:
             counts = self._model_counts(shape)
             self.rows.histograms.append(_histogram_row(self.labels, counts))
             for score in (item for item in self.wanted.counted if item.shape == shape):
-                self.rows.measurements.append(_count_row(place, score, counts))
+                self.rows.measurements.append(_count_row(place, score, counts, score.value(counts)))
                 if score.name in NULL_OF and counts.blocks:
                     self.rows.measurements.extend(_null_rows(place, score, counts))
         data = {kind: stream.payload() for kind, stream in self.payloads.items()}
         for item in self.wanted.compressed:
-            self._submit(item, data[item.payload], place, self.rows.parameters)
+            row = self._submit(item, data[item.payload], place, self.rows.parameters)
+            self.rows.measurements.append(row)
 
     def _model_counts(self, shape: Shape) -> BlockCounts:
         if shape == STRING:
@@ -212,7 +265,7 @@ def _row(place: Row, metric: str, unit: str, **columns: Any) -> Row:
     return place | {"metric": metric, "unit": unit, "status": "ok"} | columns
 
 
-def _count_row(place: Row, item: CountEstimator, counts: BlockCounts) -> Row:
+def _count_row(place: Row, item: CountEstimator, counts: BlockCounts, value: float) -> Row:
     facts = {
         "scored": counts.scored,
         "dropped": counts.dropped,
@@ -223,18 +276,17 @@ def _count_row(place: Row, item: CountEstimator, counts: BlockCounts) -> Row:
     if counts.blocks == 0:
         reason = f"{counts.dropped} weights, not one complete block of {shape_name(item.shape)}"
         return _row(place, item.name, item.unit, status="skipped", reason=reason, **facts)
-    value = item.value(counts)
-    if np.isnan(value):
+    if isnan(value):
         reason = f"not defined for {counts.blocks} block(s)"
         return _row(place, item.name, item.unit, status="skipped", reason=reason, **facts)
     return _row(place, item.name, item.unit, value=value, **facts)
 
 
-def _tensor_row(place: Row, item: CountEstimator, counts: BlockCounts, shape: tuple[int, ...]) -> Row:
+def _tensor_row(place: Row, item: CountEstimator, counts: BlockCounts, shape: Shape, value: float) -> Row:
     if item.shape == SQUARE and len(shape) < 2:
         reason = f"{len(shape)} axis, squares need a matrix"
         return _row(place, item.name, item.unit, status="skipped", reason=reason, scored=0)
-    return _count_row(place, item, counts)
+    return _count_row(place, item, counts, value)
 
 
 def _null_rows(place: Row, item: CountEstimator, counts: BlockCounts) -> Iterator[Row]:

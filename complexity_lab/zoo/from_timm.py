@@ -80,7 +80,8 @@ class OpenTimm:
     """One timm model. Any seed has initial weights; there is one set of trained weights, or none.
 
     At most one module holds memory: a further ``initial`` empties the last one, so a source that was read before must
-    not be read again (it raises). ``trained`` loads into the last module, which is not initialized again for it.
+    not be read again (all its tensors are of size zero). ``trained`` loads into the last module, which is not
+    initialized again for it.
     """
 
     initial_seeds: tuple[int, ...] | None = None
@@ -98,7 +99,7 @@ class OpenTimm:
         from complexity_lab.weights.from_module import ModuleWeights
 
         if self._module is not None:
-            self._module.to_empty(device="meta")  # frees the memory even where a source still refers to the module
+            _release(self._module)
             self._module = None
         self._module, self._load = build(self.card.id, seed, self._overlay())
         return ModuleWeights(self._module, f"{self.card.id} initialized with seed {seed}")
@@ -123,7 +124,7 @@ class OpenTimm:
         try:
             self._revision = load_pretrained(module, self.card, self.zoo, self._load)
         except ComplexityLabError:
-            module.to_empty(device="meta")  # nobody may read the mixture that a load leaves when it fails midway
+            _release(module)  # nobody may read the mixture that a load leaves when it fails midway
             raise
         self._module = module
         return ModuleWeights(module, f"{self.card.id} with pretrained weights")
@@ -138,6 +139,12 @@ class OpenTimm:
         if file is not None:
             return {"file": str(file)}
         return {} if self.card.source and "://" not in self.card.source and self.zoo.weights_dir is None else None
+
+
+def _release(module: nn.Module) -> None:
+    """Free the memory of a module, even where a source still refers to it."""
+    for tensor in (*module.parameters(), *module.buffers()):
+        tensor.data = tensor.data.new_empty(0)
 
 
 def build(model_id: str, seed: int, overlay: dict[str, Any] | None) -> tuple[nn.Module, Load | None]:

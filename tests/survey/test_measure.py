@@ -70,7 +70,7 @@ def test_every_tensor_has_a_row_and_what_is_not_scored_says_why():
     _, rows = rows_of(STATE, ("bdm", "bdm_2d"))
     tensors = rows.loc["tensor"]
     assert set(tensors.index.get_level_values("tensor")) == set(STATE)
-    assert tensors.loc["conv.weight", "bdm"]["value"] == cl.bdm(STATE["conv.weight"].ravel())
+    assert tensors.loc["conv.weight", "bdm"]["value"] == pytest.approx(cl.bdm(STATE["conv.weight"].ravel()), rel=1e-12)
     assert tensors.loc["conv.weight", "bdm"]["shape"] == "16x3x5x5"
     said = tensors["reason"].dropna().to_dict()
     assert said["fc.bias", "bdm"] == "7 weights, not one complete block of 12"
