@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from complexity_lab.bench.comparison import Comparison, of_pairs
+from complexity_lab.estimators.compressors import payload
+from complexity_lab.survey.compression import compressor_pool
 from complexity_lab.survey.plan import SurveyPlan, make_plan
 from complexity_lab.survey.run import default_jobs
 from complexity_lab.survey.task import Task, run_task
@@ -16,10 +18,11 @@ from complexity_lab.zoo.selection import Selection
 
 MODELS = ("resnet50.a1_in1k", "vit_base_patch16_224.augreg_in21k_ft_in1k", "mobilenetv3_large_100.ra_in1k")
 SEEDS = (0, 1, 2)
+COMPRESSORS = ("gzip", "bz2", "lzma")
 
 
 def comparisons(repeats: int) -> Iterator[Comparison]:
-    """Yield one comparison per model with BDM alone, and one with compressors."""
+    """Yield a comparison per model with BDM alone, and two with compressors."""
     from safetensors.torch import save_file
 
     with tempfile.TemporaryDirectory() as folder:
@@ -29,7 +32,7 @@ def comparisons(repeats: int) -> Iterator[Comparison]:
             _run(model, Path(folder), ("bdm",))
             pairs = [(_run(model, Path(folder), ("bdm",)), _by_timm(model, file)) for _ in range(repeats)]
             yield of_pairs(f"task {model}, BDM", pairs, "timm alone", target=1.3)
-            yield _with_compressors(model, Path(folder))
+            yield from _with_compressors(model, Path(folder), min(repeats, 3))
             file.unlink()
 
 
@@ -70,27 +73,33 @@ def _run(model: str, folder: Path, metrics: tuple[str, ...], threads: int = 1) -
     return seconds
 
 
-def _with_compressors(model: str, folder: Path) -> Comparison:
-    """Compare what compressors add to a task with their own time divided by the cores of the task."""
-    from complexity_lab.estimators.compressors import compress, payload
+def _with_compressors(model: str, folder: Path, repeats: int) -> Iterator[Comparison]:
+    """Compare what compressors add to a task with their own time divided by the cores of the task.
 
+    Compressors slow each other down where they wait for the same memory, so the second line compares with the same
+    jobs on as many threads and nothing beside them.
+    """
     cores = default_jobs()
-    names = ("gzip", "bz2", "lzma")
-    alone = _run(model, folder, ("bdm",), cores)
-    together = _run(model, folder, ("bdm", *names), cores)
-    own = 0.0
+    by_core, by_pool = [], []
+    for _ in range(repeats):
+        alone = _run(model, folder, ("bdm",), cores)
+        added = _run(model, folder, ("bdm", *COMPRESSORS), cores) - alone
+        by_core.append((added, _compress_all(model, 1) / cores))
+        by_pool.append((added, _compress_all(model, cores)))
+    what, note = f"task {model}, compressors", f"seconds that {', '.join(COMPRESSORS)} add"
+    yield of_pairs(what, by_core, f"own time / {cores} cores", target=1.0, note=note)
+    yield of_pairs(what, by_pool, f"alone on {cores} threads")
+
+
+def _compress_all(model: str, threads: int) -> float:
+    """Seconds of the compressors alone, for every state; the trained one stands for seed 0."""
     import torch
 
-    for seed in SEEDS:
-        bits = payload(torch.cat([p.detach().flatten() for p in _create(model, seed).parameters()]))
-        start = time.perf_counter()
-        for name in names:
-            compress(bits, name)
-        own += (time.perf_counter() - start) * (1 + 1 / len(SEEDS))  # the trained state is as large
-    return of_pairs(
-        f"task {model}, compressors",
-        [(together - alone, own / cores)],
-        f"own time / {cores} cores",
-        target=1.0,
-        note="seconds that gzip, bz2 and lzma add",
-    )
+    states = [_create(model, seed).parameters() for seed in (*SEEDS, SEEDS[0])]
+    payloads = [payload(torch.cat([p.detach().flatten() for p in parameters])) for parameters in states]
+    start = time.perf_counter()
+    with compressor_pool(threads) as pool:
+        for bits in payloads:
+            for name in COMPRESSORS:
+                pool.submit(bits, name)
+    return time.perf_counter() - start

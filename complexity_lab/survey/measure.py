@@ -7,8 +7,7 @@ that state do not exist either, and their rows name the tensor.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import isnan
@@ -29,9 +28,10 @@ from complexity_lab.binary.counting import (
 )
 from complexity_lab.controls.iid import iid_null_of
 from complexity_lab.errors import ComplexityLabError, InputError, WeightsError
-from complexity_lab.estimators.compressors import Compressed, Payload, PayloadStream, compress
+from complexity_lab.estimators.compressors import Compressed, Payload, PayloadStream
 from complexity_lab.estimators.ctm import ctm_table, shape_name
 from complexity_lab.estimators.estimator import CompressorEstimator, CountEstimator, estimator
+from complexity_lab.survey.compression import CompressorPool
 from complexity_lab.weights.source import NamedTensor, SkippedTensor, WeightSource
 
 Row = dict[str, Any]
@@ -88,21 +88,7 @@ class Rows:
         return self
 
 
-@contextmanager
-def compressor_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Yield threads for compressors; an interrupt does not wait for them."""
-    pool = ThreadPoolExecutor(threads)
-    try:
-        yield pool
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    pool.shutdown()
-
-
-def measure_source(
-    source: WeightSource, wanted: Wanted, labels: Row, pool: ThreadPoolExecutor, threads: int = 1
-) -> Rows:
+def measure_source(source: WeightSource, wanted: Wanted, labels: Row, pool: CompressorPool, threads: int = 1) -> Rows:
     """Read a source once and return its rows.
 
     Args:
@@ -134,7 +120,7 @@ class _Waiting:
 class _Reader:
     """Collects what one pass over the tensors yields."""
 
-    def __init__(self, wanted: Wanted, labels: Row, pool: ThreadPoolExecutor, threads: int) -> None:
+    def __init__(self, wanted: Wanted, labels: Row, pool: CompressorPool, threads: int) -> None:
         self.wanted, self.labels, self.pool = wanted, labels, pool
         self.rows = Rows()
         self.waiting: list[_Waiting] = []
@@ -224,7 +210,7 @@ class _Reader:
 
     def _submit(self, item: CompressorEstimator, data: bytes, place: Row, scored: int) -> Row:
         row = _row(place, item.name, item.unit, scored=scored, dropped=0)
-        self.rows.pending.append((row, self.pool.submit(compress, data, item.compressor)))
+        self.rows.pending.append((row, self.pool.submit(data, item.compressor)))
         return row
 
     def finish(self, label: str) -> Rows:

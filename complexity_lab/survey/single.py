@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from complexity_lab.errors import InputError
-from complexity_lab.survey.measure import Row, Wanted, compressor_pool, measure_source
+from complexity_lab.survey.compression import compressor_pool
+from complexity_lab.survey.measure import Row, Wanted, measure_source
 from complexity_lab.zoo.sources import State, resolve
 
 if TYPE_CHECKING:

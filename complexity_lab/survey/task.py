@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any
 
 from complexity_lab.errors import ComplexityLabError, OutputError, WeightsError
 from complexity_lab.estimators.estimator import estimator
-from complexity_lab.survey.measure import Row, Rows, Wanted, compressor_pool, measure_source
+from complexity_lab.survey.compression import CompressorPool, compressor_pool
+from complexity_lab.survey.measure import Row, Rows, Wanted, measure_source
 from complexity_lab.survey.plan import State, SurveyPlan
 from complexity_lab.tables.provenance import peak_memory
 from complexity_lab.tables.store import Store
@@ -132,7 +132,7 @@ def _measure_state(
     state: State,
     seed: int | None,
     wanted: Wanted,
-    pool: ThreadPoolExecutor,
+    pool: CompressorPool,
 ) -> None:
     """Open one state and measure it; a state that cannot be opened or read is rows that say why."""
     labels: Row = {"model": task.card.id, "state": state, "seed": seed}

@@ -1,4 +1,5 @@
 import gzip
+import lzma
 
 import numpy as np
 import pytest
@@ -32,3 +33,10 @@ def test_unknown_names_are_refused():
         compress(b"", "gzp")
     with pytest.raises(InputError, match="payload 'bits', wanted one of bits-packed"):
         payload([1, 0], "bits")
+
+
+@pytest.mark.parametrize("size", [0, 1, 4095, 4096, 70_000, 300_000])
+@pytest.mark.parametrize("ones", [0.5, 0.1])
+def test_lzma_takes_what_its_preset_takes(size, ones):
+    bits = np.packbits(np.random.default_rng(size).random(8 * size) < ones).tobytes()
+    assert compress(bits, "lzma").compressed_bytes == len(lzma.compress(bits, preset=9))

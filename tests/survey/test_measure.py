@@ -1,7 +1,5 @@
 """From a source to rows, against the estimators applied to the whole weights at once."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +10,7 @@ from complexity_lab.controls.iid import iid_null_of
 from complexity_lab.errors import InputError, UnknownNameError, UnreachableError, WeightsError
 from complexity_lab.estimators.bdm import bdm_of
 from complexity_lab.estimators.ctm import ctm_table
+from complexity_lab.survey.compression import compressor_pool
 from complexity_lab.survey.measure import Wanted, measure_source
 from complexity_lab.weights.from_checkpoint import StateDict
 
@@ -28,7 +27,7 @@ FLOATS = [values for values in STATE.values() if values.dtype.kind == "f"]
 
 
 def rows_of(state, metrics, **options):
-    with ThreadPoolExecutor(2) as pool:
+    with compressor_pool(2) as pool:
         found = measure_source(StateDict(state), Wanted(metrics, **options), {"model": "m"}, pool).wait()
     return found, pd.DataFrame(found.measurements).set_index(["scope", "tensor", "metric"])
 
