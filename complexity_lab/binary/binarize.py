@@ -6,8 +6,7 @@ NaN and infinities have no bit and are errors.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,8 +20,7 @@ _INFINITY_BITS = {"float64": 0x7FF0 << 48, "float32": 0x7F800000, "float16": 0x7
 _TOPS = {size: np.dtype(f"i{size}").type((1 << (8 * size - 1)) - 1) for size in (1, 2, 4, 8)}
 
 
-@dataclass(frozen=True)
-class Signed:
+class Signed(NamedTuple):
     """Values whose sign tells the bit: positive integers are ones.
 
     ``values`` keeps the shape of the weights and shares their memory where it can; ``limit`` is the smallest absolute

@@ -112,8 +112,11 @@ class TensorCounter:
         dense = self._scratch
         if self.shape == STRING:
             dense = dense[0] + dense[1]
-        (codes,) = (dense != 0).nonzero()
-        counts = dense[codes].astype(np.int64)
+        if dense.all():
+            codes, counts = np.arange(dense.size), dense.astype(np.int64)
+        else:
+            (codes,) = (dense != 0).nonzero()
+            counts = dense[codes].astype(np.int64)
         self._scratch.fill(0)
         return BlockCounts(self.shape, codes, counts, scored=scored, dropped=dropped)
 

@@ -40,6 +40,7 @@ def ctm_table(shape: Shape) -> np.ndarray:
     return values
 
 
+@cache
 def shape_name(shape: Shape) -> str:
     """Return ``12`` or ``4x4``."""
     return "x".join(map(str, shape))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -11,8 +11,7 @@ Order = Mapping[str, tuple[int, ...]]  # name -> shape of each tensor, in the or
 SCORED = ("float64", "float32", "float16", "bfloat16")  # dtypes of the parameter stream
 
 
-@dataclass(frozen=True)
-class NamedTensor:
+class NamedTensor(NamedTuple):
     """One parameter tensor of a model.
 
     ``values`` is an array of any shape in float64, float32, float16 or ``ml_dtypes.bfloat16``. It may share memory
