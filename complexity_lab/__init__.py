@@ -20,6 +20,8 @@ What you may want first::
     cl.measure(source)                # DataFrame; module, state dict, path, zoo id or hub id
     cl.iid_null(ctm, blocks, p)       # what independent bits would score
     cl.run_survey(plan, directory)    # the same as the command
+    cl.MoMos(s=4, capacity=0.01)(net) # Projection; a network's weights onto few motifs, in place
+    cl.rac(n=269_722, s=4, k=6743)    # how much shorter such a mosaic can be written
 
 Nothing heavy is imported before it is used.
 """
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from complexity_lab.estimators.ctm import ctm_table
     from complexity_lab.estimators.entropy import block_entropy
     from complexity_lab.figures import render
+    from complexity_lab.momos.bound import rac
+    from complexity_lab.momos.projection import MoMos
     from complexity_lab.report import write_report
     from complexity_lab.survey.plan import SurveyPlan, make_plan
     from complexity_lab.survey.run import run_survey
@@ -49,6 +53,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "BlockCounts": ("binary.block_counts", "BlockCounts"),
     "ComplexityLabError": ("errors", "ComplexityLabError"),
+    "MoMos": ("momos.projection", "MoMos"),
     "StreamCounter": ("binary.counting", "StreamCounter"),
     "SurveyPlan": ("survey.plan", "SurveyPlan"),
     "bdm": ("estimators.bdm", "bdm"),
@@ -61,6 +66,7 @@ _WHERE = {
     "make_plan": ("survey.plan", "make_plan"),
     "measure": ("survey.single", "measure"),
     "payload": ("estimators.compressors", "payload"),
+    "rac": ("momos.bound", "rac"),
     "read_table": ("tables.store", "read_table"),
     "render": ("figures", "render"),
     "run_survey": ("survey.run", "run_survey"),
@@ -70,6 +76,7 @@ _WHERE = {
 __all__ = [
     "BlockCounts",
     "ComplexityLabError",
+    "MoMos",
     "StreamCounter",
     "SurveyPlan",
     "bdm",
@@ -82,6 +89,7 @@ __all__ = [
     "make_plan",
     "measure",
     "payload",
+    "rac",
     "read_table",
     "render",
     "run_survey",

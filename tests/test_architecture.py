@@ -20,12 +20,16 @@ MAY_IMPORT = {
     "controls": {"binary"},
     "momos": {"weights", "binary"},
     "zoo": {"weights", "momos"},
+    "experiments": {"binary", "estimators", "momos", "tables", "weights"},
     "statistics": {"tables", "controls"},
     "survey": {"zoo", "weights", "binary", "estimators", "controls", "tables"},
     "figures": {"tables", "statistics"},
     "report": {"tables", "statistics", "figures"},
-    "bench": {"binary", "estimators", "survey", "tables", "zoo"},
-    "cli": {"binary", "estimators", "survey", "tables", "statistics", "figures", "report", "zoo", "bench"},
+    "bench": {"binary", "estimators", "momos", "survey", "tables", "zoo"},
+    "cli": {
+        *("binary", "estimators", "survey", "tables", "statistics", "figures", "report", "zoo", "bench"),
+        *("experiments", "momos"),
+    },
 }
 FILES = sorted(ROOT.rglob("*.py"))
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from complexity_lab.cli import bench, doctor, figures, measure, report, study, survey, zoo
+from complexity_lab.cli import bench, doctor, figures, measure, report, reproduce, study, survey, zoo
 from complexity_lab.errors import ComplexityLabError
 
 EXIT_CODES = "Exit codes: 0 all fine, 1 nothing done, 2 wrong input, 3 some models failed, 130 interrupted."
@@ -48,6 +48,7 @@ app.command("doctor")(doctor.doctor_cli)
 app.command("bench")(bench.bench_cli)
 app.add_typer(zoo.app, name="zoo")
 app.add_typer(study.app, name="study")
+app.add_typer(reproduce.app, name="reproduce")
 
 
 def main() -> None:

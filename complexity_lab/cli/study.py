@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from complexity_lab.cli.survey import Backend, Jobs, Retry, Scheduler, run_and_report
+from complexity_lab.errors import InputError
 
 States = Annotated[str | None, typer.Option(help="Instead of the study's own: initial, trained, or both with a comma.")]
 
@@ -44,11 +46,17 @@ def run_cli(
     scheduler: Scheduler = None,
     out: Annotated[Path | None, typer.Option(help="Directory of the tables; default: runs/STUDY-HASH.")] = None,
     retry_failed: Retry = False,
+    device: Annotated[str, typer.Option(help="Of a training study: auto, cpu or cuda.")] = "auto",
+    data_dir: Annotated[Path | None, typer.Option(help="Of a training study: where its data set lies.")] = None,
 ) -> None:
-    """Survey what a study file names, then draw its figures and write the report.
+    """Survey or train what a study file names, then draw its figures and write the report.
 
     Exit codes as for survey. Run it again to continue.
     """
+    if _trains(file):
+        if states or limit or backend != "loky" or scheduler:
+            raise InputError(f"{file} trains networks; --states, --limit, --backend and --scheduler are for surveys")
+        raise typer.Exit(_train(file, jobs, device, data_dir, out, retry_failed))
     from complexity_lab.survey.study import read_study, study_plan
 
     study = read_study(file)
@@ -66,3 +74,39 @@ def run_cli(
         figures=study.figures or None,
     )
     raise typer.Exit(code)
+
+
+def _trains(file: Path) -> bool:
+    """Tell whether a study file trains networks, rather than surveys a zoo; read without importing torch."""
+    try:
+        return "training" in tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False  # the reader of studies says what is wrong with it
+
+
+def _train(
+    file: Path, jobs: int | None, device: str, data_dir: Path | None, out: Path | None, retry_failed: bool
+) -> int:
+    """Run a study that trains networks."""
+    from complexity_lab.cli.reproduce import train_and_show
+    from complexity_lab.errors import UnknownNameError, nearest_names
+    from complexity_lab.experiments.plan import read_training_study
+    from complexity_lab.figures.training import TRAINING_FIGURES
+
+    study = read_training_study(file)
+    for name in study.figures:
+        if name not in TRAINING_FIGURES:
+            hint = nearest_names(name, tuple(TRAINING_FIGURES)) or f"; there are {', '.join(TRAINING_FIGURES)}"
+            raise UnknownNameError(f"{file} asks for an unknown figure {name!r}{hint}")
+    print(f"{study.title}\n{study.question}")
+    return train_and_show(
+        study.training,
+        out or Path("runs") / f"{file.stem}-{study.training.hash()[:8]}",
+        name=study.table or "table",
+        title=study.title,
+        figures=study.figures,
+        retry_failed=retry_failed,
+        jobs=jobs,
+        device=device,
+        data_dir=data_dir,
+    )

@@ -10,7 +10,7 @@ from complexity_lab.figures.figure import Figure
 from complexity_lab.figures.render import RenderedFigure, chosen_figures, paint, svg_bytes, write_figure
 from complexity_lab.statistics import SurveyTables
 
-FIGURES: Final[dict[str, Figure]] = {
+FIGURES: Final[dict[str, Figure[SurveyTables]]] = {
     figure.name: figure
     for figure in (
         bdm_ratio.FIGURE,

@@ -2,21 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
 from complexity_lab.statistics import SurveyTables
 
+Tables = TypeVar("Tables")  # of a survey, or of a training experiment
+
 
 @dataclass(frozen=True)
-class Figure:
+class Figure(Generic[Tables]):
     """One figure. To add one: write a file with these functions and list it in ``FIGURES``."""
 
     name: str  # file name and key
     title: str  # a few words
-    applies: Callable[[SurveyTables], str | None]  # why the survey has no such figure; None if it has
-    prepare: Callable[[SurveyTables], pd.DataFrame]  # every number that is drawn; saved next to the figure
+    applies: Callable[[Tables], str | None]  # why the tables have no such figure; None if they have
+    prepare: Callable[[Tables], pd.DataFrame]  # every number that is drawn; saved next to the figure
     draw: Callable[[pd.DataFrame, Canvas], None]  # on an empty figure, inside theme.style()
     caption: Callable[[pd.DataFrame], str]  # plain text, from the prepared table alone
 

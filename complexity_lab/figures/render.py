@@ -4,6 +4,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -11,8 +12,7 @@ from matplotlib.figure import Figure as Canvas
 
 from complexity_lab.errors import InputError, OutputError, UnknownNameError, nearest_names
 from complexity_lab.figures import theme
-from complexity_lab.figures.figure import Figure
-from complexity_lab.statistics import SurveyTables
+from complexity_lab.figures.figure import Figure, Tables
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class RenderedFigure:
     table: Path  # CSV of every number drawn; the same table lies next to it as Parquet
 
 
-def paint(figure: Figure, table: pd.DataFrame) -> Canvas:
+def paint(figure: Figure[Any], table: pd.DataFrame) -> Canvas:
     """Draw a prepared table on a new figure."""
     with theme.style():
         canvas = theme.new_figure()
@@ -48,13 +48,13 @@ def svg_bytes(canvas: Canvas) -> bytes:
 
 
 def chosen_figures(
-    tables: SurveyTables, figures: Mapping[str, Figure], names: Sequence[str] | None = None
-) -> tuple[list[Figure], dict[str, str]]:
+    tables: Tables, figures: Mapping[str, Figure[Tables]], names: Sequence[str] | None = None
+) -> tuple[list[Figure[Tables]], dict[str, str]]:
     """Return the figures to draw, and why each of the others is not.
 
     Raises:
         UnknownNameError: a name is not a figure.
-        InputError: a figure that was asked for by name does not apply to this survey.
+        InputError: a figure that was asked for by name does not apply to these tables.
     """
     for name in names or ():
         if name not in figures:
@@ -69,7 +69,7 @@ def chosen_figures(
     return [figure for figure in wanted if figure.name not in refused], refused
 
 
-def write_figure(figure: Figure, tables: SurveyTables, folder: Path) -> RenderedFigure:
+def write_figure(figure: Figure[Tables], tables: Tables, folder: Path) -> RenderedFigure:
     """Draw one figure and write NAME.pdf, NAME.png, NAME.csv and NAME.parquet into an existing folder.
 
     Raises:

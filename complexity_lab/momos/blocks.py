@@ -140,7 +140,7 @@ class TileLayout:
         columns: values of a tile along the last axis.
 
     Raises:
-        InputError: a side is below 1, or a tile holds more values than all tensors.
+        InputError: a side is below 1, or a tile holds more values than any tensor.
     """
 
     shapes: tuple[Shape, ...]
@@ -151,8 +151,10 @@ class TileLayout:
         for name, side in (("rows", self.rows), ("columns", self.columns)):
             if side < 1:
                 raise InputError(f"tiles with {side} {name}, wanted at least 1")
-        if self.s > self.values:
-            raise InputError(f"tiles of {self.s} values, but all trainable tensors together have {self.values}")
+        room = max((prod(shape) for shape in self.shapes), default=0)
+        if self.s > room:
+            tile = f"tiles of {self.rows} x {self.columns} values"
+            raise InputError(f"{tile}, but the largest trainable tensor has {room}; choose smaller tiles")
 
     @property
     def s(self) -> int:

@@ -37,11 +37,16 @@ def rac(*, n: int, s: int, k: int, q: int = 32, m: int | None = None) -> float:
     Returns:
         ``n q / (k s q + m ceil(log2 k))``, without unit; above 1 where the mosaic is the shorter description.
 
+    Raises:
+        InputError: an argument is below 1.
+
     >>> round(rac(n=269_722, s=4, k=6743), 3)
     4.961
     """
     if n < 1:
         raise InputError(f"n = {n} parameters, wanted at least 1")
+    if s < 1:
+        raise InputError(f"s = {s}, wanted at least 1")
     return n * q / mosaic_bits(s=s, k=k, m=-(-n // s) if m is None else m, q=q)
 
 

@@ -46,6 +46,8 @@ class Method:
     def __post_init__(self) -> None:
         if not 2 <= self.bits <= 32:
             raise InputError(f"{self.bits} bits, wanted 2 to 32 (32 trains without rounding)")
+        if isinstance(self.every, str) and self.every not in ("step", "epoch"):
+            raise InputError(f"every {self.every!r}, wanted step, epoch or a number of steps")
         if isinstance(self.every, int) and self.every < 1:
             raise InputError(f"a projection every {self.every} steps, wanted at least 1, or step, or epoch")
         if self.has_motifs:

@@ -64,6 +64,9 @@ def frequent_motifs(blocks: Tensor, k: int, *, force_zero: bool, generator: torc
     """
     different, occurrences = torch.unique(blocks, dim=0, return_counts=True)
     wanted = k - force_zero
+    if force_zero:  # the zero block is a motif already
+        other = different.any(dim=1)
+        different, occurrences = different[other], occurrences[other]
     if different.shape[0] <= wanted:
         fill = _positions(blocks.shape[0], wanted - different.shape[0], generator).to(blocks.device)
         drawn = torch.cat([different, blocks[fill]])

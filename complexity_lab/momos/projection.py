@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
@@ -112,10 +113,7 @@ class MoMos:
         tile: tuple[int, int] | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
-        if s is not None and s < 1:
-            raise InputError(f"s = {s}, wanted at least 1 value in a block")
-        if tile is not None and s not in (None, tile[0] * tile[1]):
-            raise InputError(f"s = {s} and tiles of {tile[0]} x {tile[1]}: give one of them")
+        _refuse_bad_blocks(s, padding, tile)
         if k is not None and capacity is not None:
             raise InputError(f"k = {k} and capacity = {capacity}: give one of them")
         if k is not None and k < 1:
@@ -156,8 +154,8 @@ class MoMos:
         assignment = nearest(before, motifs)
         after = motifs[assignment]
         layout.scatter(after, tensors)
-        if any(tensor.dtype in HALF for tensor in tensors):
-            after = layout.gather(tensors)  # what half precision made of it
+        if any(tensor.dtype != before.dtype for tensor in tensors):
+            after = layout.gather(tensors)  # what rounding to a narrower dtype made of it
         change = (after - before).reshape(-1)
         change[layout.padding_positions.to(change.device)] = 0
         return Projection(
@@ -211,6 +209,23 @@ def trainable(model: nn.Module) -> tuple[tuple[str, ...], tuple[Tensor, ...]]:
     if len(devices) > 1:
         raise InputError(f"parameters lie on {', '.join(sorted(devices))}; one codebook needs them on one device")
     return tuple(name for name, _ in found), tuple(parameter for _, parameter in found)
+
+
+def _refuse_bad_blocks(s: int | None, padding: str, tile: tuple[int, int] | None) -> None:
+    """Raise ``InputError`` for a kind of block that is not defined, before there is a model to cut."""
+    if s is not None and s < 1:
+        raise InputError(f"s = {s}, wanted at least 1 value in a block")
+    if padding not in get_args(Padding):
+        raise InputError(f"padding {padding!r}, wanted tensor or vector")
+    if tile is None:
+        return
+    rows, columns = tile
+    if min(rows, columns) < 1:
+        raise InputError(f"tiles of {rows} x {columns} values, wanted at least 1 row and 1 column")
+    if padding != "tensor":
+        raise InputError(f"padding {padding!r} and tiles exclude each other: tiles are filled up in each tensor")
+    if s not in (None, rows * columns):
+        raise InputError(f"s = {s} and tiles of {rows} x {columns}: give one of them")
 
 
 def refuse_not_finite(blocks: Tensor, tensors: Sequence[Tensor], names: Sequence[str]) -> None:

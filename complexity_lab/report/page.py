@@ -97,7 +97,7 @@ def write_report(directory: Path, out: Path | None = None) -> Path:
     return path
 
 
-def build_page(tables: SurveyTables, figures: Mapping[str, Figure] = FIGURES) -> Page:
+def build_page(tables: SurveyTables, figures: Mapping[str, Figure[SurveyTables]] = FIGURES) -> Page:
     """Compute every number, sentence and picture of the report.
 
     Raises:
@@ -143,7 +143,7 @@ def _main_metric(ratios: pd.DataFrame) -> str:
     return "bdm" if "bdm" in metrics or not metrics else metrics[0]
 
 
-def _plate(figure: Figure, tables: SurveyTables) -> Plate:
+def _plate(figure: Figure[SurveyTables], tables: SurveyTables) -> Plate:
     table = figure.prepare(tables)
     picture = base64.b64encode(svg_bytes(paint(figure, table))).decode("ascii")
     return Plate(

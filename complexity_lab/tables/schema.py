@@ -60,6 +60,71 @@ HISTOGRAMS: tuple[Column, ...] = (
     ("counts", pa.list_(pa.int64()), "occurrences of each code"),
 )
 
+RUNS: tuple[Column, ...] = (
+    ("run", pa.string(), "key of the run, unique in the experiment"),
+    ("dataset", pa.string(), "images it was trained on"),
+    ("model", pa.string(), "architecture"),
+    ("method", pa.string(), "baseline, qat-8, momos-s4-c0.01, ..."),
+    ("kind", pa.string(), "baseline, qat, momos or momos+qat"),
+    ("bits", pa.int64(), "bits of a weight in the forward pass; 32 without rounding"),
+    ("s", pa.int64(), "values in a block; null without motifs"),
+    ("capacity", pa.float64(), "motifs as a share of the blocks; null if their number was given"),
+    ("k", pa.int64(), "motifs"),
+    ("blocks", pa.int64(), "blocks, incomplete ones included"),
+    ("every", pa.string(), "when weights are projected: step, epoch, or a number of steps"),
+    ("choice", pa.string(), "how motifs are chosen"),
+    ("seed", pa.int64(), "seed of initialization, order of images, augmentation and motifs"),
+    ("preset", pa.string(), "recipe: paper, reference or quick"),
+    ("device", pa.string(), "where it was trained"),
+    ("parameters", pa.int64(), "trainable parameters"),
+    ("epochs_planned", pa.int64(), "epochs of the recipe"),
+    ("epochs", pa.int64(), "epochs trained"),
+    ("stopped_early", pa.bool_(), "whether the validation loss stopped falling for the recipe's patience"),
+    ("best_epoch", pa.int64(), "epoch of the lowest validation loss"),
+    ("validation_accuracy_best", pa.float64(), "at the best epoch; fraction of images"),
+    ("validation_accuracy_final", pa.float64(), "at the last epoch; fraction of images"),
+    ("test_accuracy_best", pa.float64(), "of the weights of the best epoch; fraction of images"),
+    ("test_accuracy_final", pa.float64(), "of the last weights; fraction of images"),
+    ("rac", pa.float64(), "relative algorithmic compression: dense bits over bits of the mosaic"),
+    ("bdm_initial", pa.float64(), "BDM of the sign bits before training; bits"),
+    ("bdm_final", pa.float64(), "BDM of the sign bits of the last weights; bits"),
+    ("bdm_ratio", pa.float64(), "bdm_final / bdm_initial"),
+    ("distortion_first", pa.float64(), "sum of squared changes of the last projection of the first epoch"),
+    ("distortion_final", pa.float64(), "sum of squared changes of the last projection"),
+    ("used_motifs", pa.int64(), "motifs that a block was given in the last projection"),
+    ("distinct_motifs", pa.int64(), "motifs of different values in the last projection"),
+    ("projections", pa.int64(), "projections in all"),
+    ("seconds", pa.float64(), "wall time; seconds"),
+    ("seconds_projection", pa.float64(), "of that in projections; seconds"),
+    ("status", pa.string(), "ok or failed"),
+    ("error_type", pa.string(), "class of the error, null if ok"),
+    ("error", pa.string(), "one sentence, null if ok"),
+)
+
+EPOCHS: tuple[Column, ...] = (
+    ("run", pa.string(), "key of the run"),
+    ("epoch", pa.int64(), "0 is before training"),
+    ("learning_rate", pa.float64(), "of the first group of parameters"),
+    ("train_loss", pa.float64(), "mean over batches; null before training"),
+    ("train_accuracy", pa.float64(), "fraction of images, in training mode; null before training"),
+    ("validation_loss", pa.float64(), "mean over images"),
+    ("validation_accuracy", pa.float64(), "fraction of images"),
+    ("distortion", pa.float64(), "sum of squared changes of the last projection of the epoch"),
+    ("num_changed_weights", pa.int64(), "weights that the last projection changed"),
+    ("used_motifs", pa.int64(), "motifs that a block was given"),
+    ("distinct_motifs", pa.int64(), "motifs of different values"),
+    ("projections", pa.int64(), "projections in this epoch"),
+    ("bdm", pa.float64(), "BDM of the sign bits of the raw parameters; bits"),
+    ("bdm_ratio", pa.float64(), "over the BDM before training"),
+    ("gzip", pa.float64(), "raw over compressed bytes of the packed sign bits; null if not asked for"),
+    ("bz2", pa.float64(), "as gzip"),
+    ("lzma", pa.float64(), "as gzip"),
+    ("zstd", pa.float64(), "as gzip"),
+    ("gzip:float32", pa.float64(), "raw over compressed bytes of the float32 values; null if not asked for"),
+    ("seconds_training", pa.float64(), "optimizer steps, projections included; seconds"),
+    ("seconds_projection", pa.float64(), "projections; seconds"),
+)
+
 
 def schema(columns: tuple[Column, ...], metadata: dict[str, str] | None = None) -> pa.Schema:
     """Return the Arrow schema of a table; each field carries its meaning as ``description``."""
@@ -68,3 +133,4 @@ def schema(columns: tuple[Column, ...], metadata: dict[str, str] | None = None) 
 
 
 TABLES = {"models": MODELS, "measurements": MEASUREMENTS, "histograms": HISTOGRAMS}
+TRAINING_TABLES = {"epochs": EPOCHS, "runs": RUNS}  # runs last: they mark completion

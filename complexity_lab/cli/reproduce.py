@@ -1,0 +1,177 @@
+"""``complexity-lab reproduce``: the tables of the MoMos paper, ours beside the printed numbers."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from complexity_lab.cli.interrupt import interruptible
+from complexity_lab.cli.survey import parse_seeds
+
+if TYPE_CHECKING:
+    from complexity_lab.experiments.plan import TrainingPlan
+    from complexity_lab.experiments.run import ExperimentResult, Told
+
+app = typer.Typer(help="Reproduce the tables of the MoMos paper.", no_args_is_help=True)
+
+Dataset = Annotated[str, typer.Option(help="digits (embedded), cifar10, cifar100, mnist or fashion_mnist.")]
+Seeds = Annotated[str, typer.Option(help="How many seeds (3), or which (0,1,7).")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+PresetName = Annotated[str, typer.Option(help="Recipe: paper (a projection per step), reference (per epoch) or quick.")]
+Epochs = Annotated[int | None, typer.Option(help="Epochs at most, instead of the recipe's.")]
+Models = Annotated[list[str] | None, typer.Option("--model", help="Only this model; may be repeated.")]
+DataDir = Annotated[Path | None, typer.Option(help="Where data sets lie, or are downloaded to. Not needed for digits.")]
+Jobs = Annotated[int | None, typer.Option(help="Runs at the same time; default one per core, on a GPU one.")]
+Out = Annotated[Path | None, typer.Option(help="Directory of the experiment; default runs/NAME-DATASET-HASH.")]
+KeepWeights = Annotated[bool, typer.Option("--keep-weights", help="Keep the weights of every run.")]
+Retry = Annotated[bool, typer.Option("--retry-failed", help="Train runs again that failed before.")]
+
+
+@app.callback()
+def group() -> None:
+    """Reproduce the tables of the MoMos paper."""
+
+
+def _reproduce(
+    table: Literal["table1", "table2"],
+    dataset: str,
+    seeds: str,
+    device: str,
+    preset: str,
+    epochs: int | None,
+    models: list[str] | None,
+    data_dir: Path | None,
+    jobs: int | None,
+    out: Path | None,
+    keep_weights: bool,
+    retry_failed: bool,
+) -> None:
+    from complexity_lab.experiments.plan import table_plan
+
+    plan = table_plan(
+        table,
+        dataset=dataset,
+        seeds=parse_seeds(seeds),
+        preset=preset,  # type: ignore[arg-type]  # checked by the plan
+        epochs=epochs,
+        models=tuple(models or ()),
+    )
+    directory = out or Path("runs") / f"{table}-{dataset}-{plan.hash()[:8]}"
+    options: dict[str, Any] = {"jobs": jobs, "device": device, "data_dir": data_dir, "keep_weights": keep_weights}
+    code = train_and_show(plan, directory, name=table, retry_failed=retry_failed, **options)
+    raise typer.Exit(code)
+
+
+@app.command("table1")
+def table1_cli(
+    dataset: Dataset = "digits",
+    seeds: Seeds = "3",
+    device: Device = "auto",
+    preset: PresetName = "paper",
+    epochs: Epochs = None,
+    models: Models = None,
+    data_dir: DataDir = None,
+    jobs: Jobs = None,
+    out: Out = None,
+    keep_weights: KeepWeights = False,
+    retry_failed: Retry = False,
+) -> None:
+    """Train MLP, ResNet20 and Tiny-ViT with every method of Table 1, and write the table beside the printed one.
+
+    Methods: baseline; QAT with 16, 8 and 4 bits; MoMos with blocks of 2 and 4 at capacities of 10, 5, 1 and 0.5 %.
+    On digits all images are 32x32 and epochs fewer; the table says how many. Run the same command again to continue.
+    """
+    _reproduce(
+        "table1", dataset, seeds, device, preset, epochs, models, data_dir, jobs, out, keep_weights, retry_failed
+    )
+
+
+@app.command("table2")
+def table2_cli(
+    dataset: Dataset = "digits",
+    seeds: Seeds = "3",
+    device: Device = "auto",
+    preset: PresetName = "paper",
+    epochs: Epochs = None,
+    models: Models = None,
+    data_dir: DataDir = None,
+    jobs: Jobs = None,
+    out: Out = None,
+    keep_weights: KeepWeights = False,
+    retry_failed: Retry = False,
+) -> None:
+    """Train MobileViT-XXS with the methods of Table 2, and write the table beside the printed one.
+
+    Methods as in table1. Run the same command again to continue.
+    """
+    _reproduce(
+        "table2", dataset, seeds, device, preset, epochs, models, data_dir, jobs, out, keep_weights, retry_failed
+    )
+
+
+def train_and_show(
+    plan: TrainingPlan,
+    directory: Path,
+    *,
+    name: str = "table1",
+    title: str = "",
+    figures: tuple[str, ...] = (),
+    retry_failed: bool = False,
+    **options: Any,
+) -> int:
+    """Run a plan with progress on the terminal, then tables and figures; return the exit code."""
+    from complexity_lab.experiments.run import run_experiment
+
+    kept = f"Interrupted. What is finished is kept in {directory}; run the same command to go on."
+    methods = len(plan.methods())
+    print(
+        f"Training {len(plan.models) * methods * len(plan.seeds)} runs on {plan.dataset}: {', '.join(plan.models)}; "
+        f"{methods} methods; {len(plan.seeds)} seeds; into {directory}",
+        file=sys.stderr,
+    )
+    with interruptible(kept):
+        result = run_experiment(plan, directory, retry_failed=retry_failed, progress=_tell, **options)
+    _show(result, name, title, figures)
+    return result.exit_code
+
+
+def _tell(told: Told) -> None:
+    if told.run is None:
+        if told.kept:
+            print(f"{told.kept} runs were finished before and are kept.", file=sys.stderr)
+        return
+    what = f"failed - {told.error}" if told.error else "ok"
+    line = f"[{told.finished}/{told.total}] {told.run}: {what}"
+    if told.seconds_left is not None and told.finished < told.total:
+        line += f" ({60 * told.finished / told.seconds:.1f} runs/min, {_minutes(told.seconds_left)} left)"
+    print(line, file=sys.stderr, flush=True)
+
+
+def _minutes(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def _show(result: ExperimentResult, name: str, title: str, figures: tuple[str, ...]) -> None:
+    """Write tables and figures, and print the table and where everything is."""
+    from complexity_lab.figures.training import TRAINING_FIGURES, render_training
+    from complexity_lab.report.training_table import write_training_table
+    from complexity_lab.statistics.training import TrainingTables
+
+    places: dict[str, Path] = {"runs": result.directory}
+    if result.ok:
+        tables = TrainingTables.read(result.directory)
+        fitting = [key for key in figures or TRAINING_FIGURES if TRAINING_FIGURES[key].applies(tables) is None]
+        if fitting:
+            render_training(result.directory, names=fitting)
+            places["figures"] = result.directory / "figures"
+        places |= write_training_table(result.directory, name, title, tuple(fitting))
+        print(places["md"].read_text(encoding="utf-8"))
+    print(f"{result.ok} ok, {len(result.failed)} failed ({result.trained} trained now, {result.kept} kept).")
+    for run, error in list(result.failed.items())[:20]:
+        print(f"  failed: {run}: {error}")
+    for what, place in places.items():
+        print(f"{what + ':':<9}{place}")

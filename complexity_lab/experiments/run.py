@@ -1,0 +1,259 @@
+"""Runs a plan: trains what is not finished, side by side, and writes rows of each run as soon as it ends.
+
+Every run has a directory of its own with a checkpoint, so that a killed experiment loses at most one epoch per worker.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from complexity_lab.errors import ComplexityLabError, InputError, OutputError
+from complexity_lab.experiments.plan import TrainingPlan
+from complexity_lab.experiments.rows import epoch_rows, failed_row, run_row
+from complexity_lab.tables.provenance import machine, now, versions
+from complexity_lab.tables.store import MANIFEST, read_manifest, refuse_other_plan, write_atomically, writing
+from complexity_lab.tables.training import finished_runs, forget_runs, write_run
+
+NETWORKS = "networks"  # folder of the run directories
+
+
+@dataclass(frozen=True)
+class Told:
+    """One step of an experiment; ``seconds_left`` is None before the first run has ended."""
+
+    run: str | None
+    error: str | None
+    finished: int
+    total: int
+    kept: int
+    seconds: float
+    seconds_left: float | None
+
+
+@dataclass
+class ExperimentResult:
+    """What an experiment came to."""
+
+    directory: Path
+    trained: int = 0
+    kept: int = 0
+    ok: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """0 if every run is ok, 3 if some failed, 1 if all did."""
+        return 0 if not self.failed else 3 if self.ok else 1
+
+
+def configs(plan: TrainingPlan, *, device: str = "auto", data_dir: Path | None = None) -> list[Any]:
+    """Return the ``RunConfig`` of every run of a plan, the longest first.
+
+    Raises:
+        UnknownNameError: a model has no recipe.
+    """
+    from complexity_lab.momos.recipes import recipe_for
+    from complexity_lab.momos.training import RunConfig
+
+    found = []
+    for model in reversed(plan.models):  # tables name small models first
+        recipe = recipe_for(model, plan.dataset, plan.preset)
+        if plan.epochs is not None:
+            recipe = replace(recipe, epochs=plan.epochs)
+        methods = sorted(plan.methods(), key=lambda method: (not method.has_motifs, method.s or 0))
+        for method in methods:
+            for seed in plan.seeds:
+                config = RunConfig(
+                    model=model,
+                    dataset=plan.dataset,
+                    method=method,
+                    recipe=recipe,
+                    seed=seed,
+                    device=device,
+                    data_dir=data_dir,
+                    validation=0.05 if plan.preset == "reference" and plan.dataset.startswith("cifar") else None,
+                )
+                found.append(config)
+    return found
+
+
+def run_experiment(
+    plan: TrainingPlan,
+    directory: Path,
+    *,
+    jobs: int | None = None,
+    device: str = "auto",
+    data_dir: Path | None = None,
+    keep_weights: bool = False,
+    retry_failed: bool = False,
+    progress: Callable[[Told], None] | None = None,
+) -> ExperimentResult:
+    """Train every run of a plan that is not finished, and write the tables ``runs`` and ``epochs``.
+
+    Args:
+        plan: what to train.
+        directory: of the experiment; an interrupted one continues.
+        jobs: runs at the same time; one per core on a CPU, one on a GPU.
+        device: ``auto``, ``cpu``, ``cuda``.
+        data_dir: where torchvision's data sets lie or are downloaded to.
+        keep_weights: keep initial, best and final weights of every run.
+        retry_failed: train failed runs again.
+        progress: told about every run that ends.
+
+    Raises:
+        PlanMismatchError: the directory holds another experiment.
+        OutputError: it cannot be written.
+        InputError: something in the plan cannot be trained; found before anything is.
+    """
+    everything = configs(plan, device=device, data_dir=data_dir)
+    _check_first(everything)
+    prepare(plan, directory)
+    if retry_failed:
+        forget_runs(directory, [run for run, error in finished_runs(directory).items() if error is not None])
+    done = finished_runs(directory)
+    left = [config for config in everything if config.key not in done]
+    result = ExperimentResult(directory, kept=len(everything) - len(left))
+    metadata = {"complexity_lab": versions()["complexity-lab"], "plan_hash": plan.hash()}
+    tasks = [RunTask(config, directory, plan.metrics, plan.preset, keep_weights, metadata) for config in left]
+    started = time.perf_counter()
+    tell = progress or _silent
+    tell(Told(None, None, 0, len(tasks), result.kept, 0.0, None))
+    for run, error in _run(tasks, jobs or default_jobs(device)):
+        result.trained += 1
+        seconds = time.perf_counter() - started
+        ahead = seconds / result.trained * (len(tasks) - result.trained)
+        tell(Told(run, error, result.trained, len(tasks), result.kept, seconds, ahead))
+    for run, error in finished_runs(directory).items():
+        if error is None:
+            result.ok += 1
+        else:
+            result.failed[run] = error
+    return result
+
+
+def _silent(told: Told) -> None:
+    del told
+
+
+def default_jobs(device: str) -> int:
+    """Return how many runs go side by side: one per core on a CPU, where a small network cannot use more; else one."""
+    import joblib
+    import torch
+
+    on_gpu = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
+    return 1 if on_gpu else int(joblib.cpu_count())
+
+
+def prepare(plan: TrainingPlan, directory: Path) -> None:
+    """Create the directory of an experiment, or check that it holds the same one."""
+    manifest = {
+        "plan": plan.as_dict(),
+        "plan_hash": plan.hash(),
+        "created": now(),
+        "versions": versions(),
+        "machine": machine(),
+        "command": _command(),
+    }
+    with writing(directory):
+        if (directory / MANIFEST).exists():
+            refuse_other_plan(read_manifest(directory), manifest, directory)
+            return
+        if directory.exists() and any(not path.name.startswith(".") for path in directory.iterdir()):
+            raise OutputError(f"{directory} is not empty and not an experiment; name a new directory with --out")
+        directory.mkdir(parents=True, exist_ok=True)
+        _write_json(directory / MANIFEST, manifest)
+
+
+def _command() -> str | None:
+    """Return the command line that asked for this experiment; None for the Python API."""
+    return shlex.join(["complexity-lab", *sys.argv[1:]]) if Path(sys.argv[0]).name == "complexity-lab" else None
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    import json
+
+    write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def _check_first(everything: Sequence[Any]) -> None:
+    """Open the data and build each model once, so that what cannot work fails now and not after hours."""
+    from complexity_lab.momos.training import check
+
+    checked = set()
+    for config in everything:
+        if (config.model, config.method) not in checked:
+            checked.add((config.model, config.method))
+            check(config)
+
+
+@dataclass(frozen=True)
+class RunTask:
+    """One run and where its rows go."""
+
+    config: Any  # momos.training.RunConfig, which imports torch
+    directory: Path
+    metrics: tuple[str, ...]
+    preset: str
+    keep_weights: bool
+    metadata: dict[str, str]
+
+
+def _run(tasks: Sequence[RunTask], jobs: int) -> Iterator[tuple[str, str | None]]:
+    """Yield key and error of each run as it ends."""
+    if jobs < 1:
+        raise InputError(f"--jobs {jobs}, wanted 1 or more")
+    if jobs == 1 or len(tasks) < 2:
+        yield from map(run_task, tasks)
+        return
+    import joblib
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    threads = max(1, joblib.cpu_count() // jobs)
+    try:
+        with joblib.parallel_config(backend="loky", inner_max_num_threads=threads):
+            parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=jobs)
+            yield from parallel(joblib.delayed(run_task)(task, threads) for task in tasks)
+    except BrokenProcessPool:
+        raise ComplexityLabError(
+            "a worker was killed, perhaps for lack of memory; run the same command again to go on, with fewer --jobs"
+        ) from None
+
+
+def run_task(task: RunTask, threads: int | None = None) -> tuple[str, str | None]:
+    """Train one run and write its rows; whatever goes wrong with it becomes a row that says so.
+
+    Raises:
+        OutputError: the rows cannot be written.
+    """
+    import torch
+
+    from complexity_lab.experiments.probe import WeightProbe
+    from complexity_lab.momos.training import train
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    config, folder = task.config, task.directory / NETWORKS / task.config.key
+    try:
+        result = train(config, folder, probe=WeightProbe(task.metrics))
+    except OutputError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a run that diverges must not stop the others
+        row = failed_row(config, task.preset, error)
+        write_run(task.directory, row, [], task.metadata)
+        return config.key, row["error"]
+    write_run(task.directory, run_row(result, task.preset), epoch_rows(result), task.metadata)
+    if not task.keep_weights:
+        _remove(folder)
+    return config.key, None
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
