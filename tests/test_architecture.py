@@ -11,7 +11,7 @@ import pytest
 import complexity_lab
 
 ROOT = Path(complexity_lab.__file__).parent
-EVERYWHERE = {"errors", "arrays", "cache"}  # top-level modules that every folder may use
+EVERYWHERE = {"errors", "arrays", "cache", "files"}  # top-level modules that every folder may use
 MAY_IMPORT = {
     "binary": set(),
     "weights": set(),

@@ -16,8 +16,9 @@ from typing import Any
 from complexity_lab.errors import ComplexityLabError, InputError, OutputError
 from complexity_lab.experiments.plan import TrainingPlan
 from complexity_lab.experiments.rows import epoch_rows, failed_row, run_row
+from complexity_lab.files import write_atomically, writing
 from complexity_lab.tables.provenance import machine, now, versions
-from complexity_lab.tables.store import MANIFEST, read_manifest, refuse_other_plan, write_atomically, writing
+from complexity_lab.tables.store import MANIFEST, read_manifest, refuse_other_plan
 from complexity_lab.tables.training import finished_runs, forget_runs, write_run
 
 NETWORKS = "networks"  # folder of the run directories

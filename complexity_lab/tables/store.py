@@ -6,10 +6,8 @@ leaves behind is a temporary file, or parts without their ``models`` part, and b
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +20,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from complexity_lab.errors import InputError, OutputError, PlanMismatchError
+from complexity_lab.files import write_atomically, writing
 from complexity_lab.tables.schema import TABLES, schema
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ TableName = Literal["models", "measurements", "histograms"]
 Row = Mapping[str, Any]
 WRITE_ORDER: tuple[TableName, ...] = ("histograms", "measurements", "models")  # models last: it marks completion
 MANIFEST = "manifest.json"
-TEMPORARY = ".tmp"  # a suffix, so that nothing that looks for *.parquet sees half a file
 RUNNING = ".running"
 OURS = re.compile(r"\..*\.tmp|.*-[0-9a-f]{8}\.parquet")  # what may be removed; a user's notes may lie beside it
 SURVEY_LOCK = ".survey.lock"  # held by the survey that writes here
@@ -173,35 +171,6 @@ def part_name(model: str) -> str:
     """Return the file name of a model's part: readable, safe on every file system, unique."""
     readable = re.sub(r"[^A-Za-z0-9._-]+", "_", model)[:80].strip(".")
     return f"{readable}-{hashlib.sha256(model.encode()).hexdigest()[:8]}.parquet"
-
-
-def write_atomically(path: Path, data: Any) -> None:
-    """Write a file that is either there as a whole or not at all, even after a crash."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def writing(directory: Path) -> Iterator[None]:
-    """Turn what the file system refuses into an ``OutputError`` that says what to do."""
-    try:
-        yield
-    except OutputError:
-        raise
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            reason = "no space left; free some and run the same command again, finished models are kept"
-        else:
-            reason = f"{error.strerror or error}; name another directory with --out"
-        raise OutputError(f"cannot write to {directory}: {reason}") from error
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:

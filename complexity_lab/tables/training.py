@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from complexity_lab.errors import InputError
+from complexity_lab.files import write_atomically, writing
 from complexity_lab.tables.schema import TRAINING_TABLES, schema
-from complexity_lab.tables.store import part_name, read_manifest, write_atomically, writing
+from complexity_lab.tables.store import part_name, read_manifest
 
 if TYPE_CHECKING:
     import pandas as pd

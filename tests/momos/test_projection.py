@@ -287,7 +287,7 @@ def test_impossible_arguments_are_refused_before_there_is_a_model(arguments, sen
     ("momos", "sentence"),
     [
         (MoMos(s=100), "blocks of s = 100 values, but the largest trainable tensor has 48; choose a smaller s"),
-        (MoMos(s=4, k=10_000), "k = 10000 motifs, but there are 26 blocks of 4 values"),
+        (MoMos(s=4, k=10_000), "k = 10000 motifs, but there are 25 blocks of 4 values"),
         (MoMos(tile=(7, 7)), "tiles of 7 x 7 values, but the largest trainable tensor has 48"),
     ],
 )

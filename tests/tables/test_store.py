@@ -6,6 +6,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from complexity_lab import files
 from complexity_lab.errors import InputError, OutputError, PlanMismatchError
 from complexity_lab.tables import store as store_module
 from complexity_lab.tables.schema import TABLES, schema
@@ -157,10 +158,10 @@ def test_a_truly_full_disk_keeps_what_is_finished(store):
     store.write("a", rows("a"), {})
     target = store.directory / "models" / part_name("a")
     before = target.read_bytes()
-    temporary = target.with_name(f".{target.name}.{os.getpid()}{store_module.TEMPORARY}")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}{files.TEMPORARY}")
     temporary.symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left"):
-        store_module.write_atomically(target, b"new")
+        files.write_atomically(target, b"new")
     assert target.read_bytes() == before
 
 

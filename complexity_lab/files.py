@@ -1,0 +1,43 @@
+"""Files that are either there as a whole or not at all, and one sentence where the file system refuses."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from complexity_lab.errors import OutputError
+
+TEMPORARY = ".tmp"  # a suffix, so that nothing that looks for *.parquet sees half a file
+
+
+def write_atomically(path: Path, data: Any) -> None:
+    """Write a file that is either there as a whole or not at all, even after a crash."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def writing(directory: Path) -> Iterator[None]:
+    """Turn what the file system refuses into an ``OutputError`` that says what to do."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            reason = "no space left; free some and run the same command again, finished models are kept"
+        else:
+            reason = f"{error.strerror or error}; name another directory with --out"
+        raise OutputError(f"cannot write to {directory}: {reason}") from error
