@@ -7,11 +7,11 @@ several writers, so a kernel is loaded or compiled under a file lock.
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,17 +51,24 @@ class _Kernels:
 KERNELS = _Kernels()
 
 
-def _load(name: str, dtype: np.dtype[Any]) -> Kernel:
-    """Load a kernel from numba's cache, or compile it, for read-only values of one integer type."""
+@contextmanager
+def compiling() -> Iterator[None]:
+    """Hold the lock of numba's disk cache, and have numba use it for modules that are imported inside."""
     from filelock import FileLock
 
     directory = _writable_cache()
     with FileLock(directory / "lock"):
         import numba
+
+        numba.config.CACHE_DIR = str(directory)  # type: ignore[attr-defined]  # read by the decorators of the next import
+        yield
+
+
+def _load(name: str, dtype: np.dtype[Any]) -> Kernel:
+    """Load a kernel from numba's cache, or compile it, for read-only values of one integer type."""
+    with compiling():
         from numba import from_dtype, types
 
-        if "complexity_lab.binary._kernels" not in sys.modules:
-            numba.config.CACHE_DIR = str(directory)  # type: ignore[attr-defined]  # read by the decorators that the next import runs
         from complexity_lab.binary import _kernels
 
         kernel = getattr(_kernels, name)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from complexity_lab.cli import bench, doctor, figures, measure, report, reproduce, study, survey, zoo
+from complexity_lab.cli import bench, doctor, figures, measure, report, reproduce, study, survey, train, zoo
 from complexity_lab.errors import ComplexityLabError
 
 EXIT_CODES = "Exit codes: 0 all fine, 1 nothing done, 2 wrong input, 3 some models failed, 130 interrupted."
@@ -44,6 +44,7 @@ app.command("survey")(survey.survey_cli)
 app.command("measure")(measure.measure_cli)
 app.command("figures")(figures.figures_cli)
 app.command("report")(report.report_cli)
+app.command("train")(train.train_cli)
 app.command("doctor")(doctor.doctor_cli)
 app.command("bench")(bench.bench_cli)
 app.add_typer(zoo.app, name="zoo")

@@ -1,0 +1,80 @@
+"""Optional logging of a training to TensorBoard or Weights & Biases; imported only when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from complexity_lab.errors import InputError
+
+if TYPE_CHECKING:
+    from complexity_lab.momos.training import EpochRecord, RunConfig
+
+Track = Callable[["EpochRecord"], None]
+TRACKERS = ("tensorboard", "wandb")
+
+
+@contextmanager
+def tracker_for(name: str | None, config: RunConfig, directory: Path) -> Iterator[Track]:
+    """Yield a function that logs every epoch; one that does nothing if ``name`` is None.
+
+    Raises:
+        InputError: unknown tracker, or its package is not installed.
+    """
+    if name is None:
+        yield _ignore
+    elif name == "tensorboard":
+        with _tensorboard(directory) as log:
+            yield log
+    elif name == "wandb":
+        with _wandb(config, directory) as log:
+            yield log
+    else:
+        raise InputError(f"tracker {name!r}, wanted {' or '.join(TRACKERS)}")
+
+
+def scalars(epoch: EpochRecord) -> dict[str, float]:
+    """Return the numbers of an epoch by name, metrics among them, without what is missing."""
+    numbers = {key: value for key, value in asdict(epoch).items() if key not in ("epoch", "metrics")} | epoch.metrics
+    return {key: float(value) for key, value in numbers.items() if value is not None}
+
+
+def _ignore(epoch: EpochRecord) -> None:
+    del epoch
+
+
+@contextmanager
+def _tensorboard(directory: Path) -> Iterator[Track]:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise InputError("--tracker tensorboard needs its package; pip install tensorboard") from None
+    writer: Any = SummaryWriter(str(directory / "tensorboard"))
+
+    def log(epoch: EpochRecord) -> None:
+        for key, value in scalars(epoch).items():
+            writer.add_scalar(key, value, epoch.epoch)
+
+    try:
+        yield log
+    finally:
+        writer.close()
+
+
+@contextmanager
+def _wandb(config: RunConfig, directory: Path) -> Iterator[Track]:
+    try:
+        import wandb  # type: ignore[import-not-found]  # optional
+    except ImportError:
+        raise InputError("--tracker wandb needs its package; pip install wandb") from None
+    tags = [f"model:{config.model}", f"dataset:{config.dataset}", f"method:{config.method.name}"]
+    run: Any = wandb.init(
+        project="complexity-lab", name=config.key, tags=tags, dir=str(directory), config=config.as_dict()
+    )
+    try:
+        yield lambda epoch: run.log(scalars(epoch), step=epoch.epoch)
+    finally:
+        run.finish()

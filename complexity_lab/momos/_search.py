@@ -1,0 +1,237 @@
+"""Nearest-motif kernels: a k-d tree for short blocks and many motifs, and brute force fused with its minimum.
+
+Both give, for every block, the motif of the smallest float64 distance (squares summed in order of the values), and the
+lowest index among equals. Motifs must be distinct; ``nearest`` sees to that.
+"""
+
+# mypy: ignore-errors
+# numba types this file itself; its subset of Python is not mypy's
+# ruff: noqa: ARG001
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+LEAF = 8  # motifs in a leaf of the tree, at most twice as many
+SURE = 1 - 1e-9  # a kept-up distance times this is below the true one, whatever was rounded
+LANES, VECTORS, ROWS = 16, 4, 4  # 16 sums, 4 vectors of motifs and 4 of blocks fill AVX-512's 32 registers
+GROUP = LANES * VECTORS  # motifs that brute force looks at together
+
+
+@njit(nogil=True, cache=True, boundscheck=False)
+def _partition(points, order, first, last, middle, axis):
+    """Reorder ``order[first:last]`` so that the element at ``middle`` is where sorting by one axis would put it."""
+    low, high = first, last - 1
+    while low < high:
+        pivot = points[order[(low + high) // 2], axis]
+        i, j = low, high
+        while i <= j:
+            while points[order[i], axis] < pivot:
+                i += 1
+            while points[order[j], axis] > pivot:
+                j -= 1
+            if i <= j:
+                order[i], order[j] = order[j], order[i]
+                i += 1
+                j -= 1
+        if middle <= j:
+            high = j
+        elif middle >= i:
+            low = i
+        else:
+            return
+
+
+@njit(nogil=True, cache=True, boundscheck=False)
+def build_tree(points, order, axes, splits, depth):
+    """Sort ``order`` into the leaves of a balanced tree of ``2**depth`` leaves.
+
+    Node ``n`` has the children ``2 n + 1`` and ``2 n + 2``; leaf ``l`` holds the places of ``order`` from
+    ``k l >> depth`` up to ``k (l + 1) >> depth``. Each node splits its motifs in the middle of their widest axis:
+    ``axes`` and ``splits`` are ``[2**depth - 1]``. A motif on the split may lie on either side.
+    """
+    k, s = points.shape
+    for level in range(depth):
+        for place in range(1 << level):
+            node = (1 << level) - 1 + place
+            first, last = k * place >> level, k * (place + 1) >> level
+            widest, width = 0, -1.0
+            for axis in range(s):
+                low, high = points[order[first], axis], points[order[first], axis]
+                for at in range(first + 1, last):
+                    value = points[order[at], axis]
+                    low, high = min(low, value), max(high, value)
+                if np.float64(high) - np.float64(low) > width:
+                    widest, width = axis, np.float64(high) - np.float64(low)
+            middle = k * (2 * place + 1) >> (level + 1)
+            _partition(points, order, first, last, middle, widest)
+            axes[node] = widest
+            splits[node] = points[order[middle], widest]
+
+
+@njit(nogil=True, cache=True, boundscheck=False)
+def search_tree(blocks, sorted_points, order, axes, splits, depth, found):
+    """Write the nearest motif of every block into ``found``.
+
+    ``sorted_points`` are the motifs in the order of ``order``, ``[k, s]``. On the way to a far side the squared
+    distance to its corner is kept up axis by axis (Arya and Mount 1993); it is trusted only as far as rounding allows,
+    so a motif at exactly the smallest distance is never passed over.
+    """
+    k, s = sorted_points.shape
+    leaves = (1 << depth) - 1
+    nodes = np.empty(depth + 2, dtype=np.int64)
+    gaps = np.empty(depth + 2, dtype=np.float64)
+    corners = np.empty((depth + 2, s), dtype=np.float64)  # distance to each waiting node along every axis
+    corner = np.empty(s, dtype=np.float64)
+    for b in range(blocks.shape[0]):
+        best, index = np.inf, np.int64(k)
+        nodes[0] = 0
+        gaps[0] = 0.0
+        corners[0, :] = 0.0
+        top = 1
+        while top > 0:
+            top -= 1
+            gap = gaps[top]
+            if gap * SURE > best:
+                continue
+            node = nodes[top]
+            for axis in range(s):
+                corner[axis] = corners[top, axis]
+            while node < leaves:  # go down the nearer side, leave the other for later
+                axis = axes[node]
+                beyond = np.float64(blocks[b, axis]) - np.float64(splits[node])
+                right = beyond > 0.0
+                far = 2 * node + (1 if right else 2)
+                node = 2 * node + (2 if right else 1)
+                to_far = gap - corner[axis] * corner[axis] + beyond * beyond
+                if to_far * SURE <= best:
+                    nodes[top] = far
+                    gaps[top] = to_far
+                    for other in range(s):
+                        corners[top, other] = corner[other]
+                    corners[top, axis] = beyond
+                    top += 1
+            place = node - leaves
+            for at in range(k * place >> depth, k * (place + 1) >> depth):
+                distance = 0.0
+                for axis in range(s):
+                    difference = np.float64(blocks[b, axis]) - np.float64(sorted_points[at, axis])
+                    distance += difference * difference
+                if distance < best or (distance == best and order[at] < index):
+                    best, index = distance, order[at]
+        found[b] = index
+
+
+@intrinsic
+def _least_of_group(typing_context, blocks, at, motifs, group, halves, leasts):
+    """Write the smallest ``|z|^2 / 2 - b z`` of a group of motifs for ROWS blocks from ``at`` to ``leasts[:, group]``.
+
+    The blocks share every load of motifs, and all sums stay in registers over the whole loop; left to itself the
+    compiler vectorizes neither this loop nor a minimum.
+    """
+    signature = types.void(blocks, types.int64, motifs, types.int64, halves, leasts)
+
+    def codegen(context, builder, signature, args):
+        def array(index):
+            return context.make_array(signature.args[index])(context, builder, args[index])
+
+        block, motif, half, least = array(0), array(2), array(4), array(5)
+        at, group = args[1], args[3]
+        size = builder.extract_value(block.shape, 1)
+        single = ir.FloatType()
+        vector = ir.VectorType(single, LANES)
+        undefined = ir.Constant(vector, ir.Undefined)
+        zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+
+        def load(data, offset):
+            pointer = builder.bitcast(builder.gep(data, [offset]), vector.as_pointer())
+            return builder.load(pointer, align=4)
+
+        def number(value):
+            return ir.Constant(ir.IntType(64), value)
+
+        first = builder.mul(group, number(GROUP))
+        sums = []
+        for row in range(ROWS):
+            for lane in range(VECTORS):
+                place = cgutils.alloca_once(builder, vector)
+                builder.store(load(half.data, builder.add(first, number(lane * LANES))), place)
+                sums.append((row, lane, place))
+        rows = [builder.mul(builder.add(at, number(row)), size) for row in range(ROWS)]
+        base = builder.mul(builder.mul(group, size), number(GROUP))
+        with cgutils.for_range(builder, size) as loop:
+            here = builder.add(base, builder.mul(loop.index, number(GROUP)))
+            vectors = [load(motif.data, builder.add(here, number(lane * LANES))) for lane in range(VECTORS)]
+            negatives = []
+            for row in rows:
+                value = builder.load(builder.gep(block.data, [builder.add(row, loop.index)]))
+                value = builder.fneg(value)
+                spread = builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
+                negatives.append(builder.shuffle_vector(spread, undefined, zeros))
+            three = ir.FunctionType(vector, [vector] * 3)
+            fma = cgutils.get_or_insert_function(builder.module, three, f"llvm.fma.v{LANES}f32")
+            for row, lane, place in sums:
+                builder.store(builder.call(fma, [negatives[row], vectors[lane], builder.load(place)]), place)
+
+        def smaller(one, other):
+            return builder.select(builder.fcmp_ordered("<", one, other), one, other)
+
+        groups = builder.extract_value(least.shape, 1)
+        for row in range(ROWS):
+            found = [builder.load(place) for of, _, place in sums if of == row]
+            while len(found) > 1:
+                found = [smaller(found[i], found[i + 1]) for i in range(0, len(found), 2)]
+            rest = found[0]
+            for half_width in (8, 4, 2, 1):  # fold the vector onto itself
+                turn = ir.Constant(
+                    ir.VectorType(ir.IntType(32), LANES), [(i + half_width) % LANES for i in range(LANES)]
+                )
+                rest = smaller(rest, builder.shuffle_vector(rest, undefined, turn))
+            where = builder.add(builder.mul(number(row), groups), group)
+            one = builder.extract_element(rest, ir.Constant(ir.IntType(32), 0))
+            builder.store(one, builder.gep(least.data, [where]))
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@njit(nogil=True, cache=True, boundscheck=False)
+def search_all(blocks, points, motifs, halves, slack, found):
+    """Write the nearest motif of every block into ``found``, by looking at all of them.
+
+    Scores in float32 leave a few groups of candidates, and float64 decides.
+
+    Args:
+        blocks: ``[m, s]`` float32, m a multiple of ROWS.
+        points: the motifs, ``[k, s]``.
+        motifs: the motifs in groups, ``[groups, s, GROUP]`` float32.
+        halves: ``|z|^2 / 2`` of each motif, ``[groups * GROUP]``, huge where the last group has none.
+        slack: bounds the rounding of a score: for a block of norm ``n`` by ``slack[0] + slack[1] n``.
+        found: int64 ``[m]``.
+    """
+    k, s = points.shape
+    groups = motifs.shape[0]
+    leasts = np.empty((ROWS, groups), dtype=np.float32)
+    for top in range(0, blocks.shape[0], ROWS):
+        for group in range(groups):
+            _least_of_group(blocks, top, motifs, group, halves, leasts)
+        for row in range(ROWS):
+            norm, least = 0.0, leasts[row, 0]
+            for axis in range(s):
+                norm += np.float64(blocks[top + row, axis]) ** 2
+            for group in range(1, groups):
+                least = min(least, leasts[row, group])
+            limit = np.float64(least) + 2.0 * (slack[0] + slack[1] * np.sqrt(norm))
+            best, index = np.inf, np.int64(0)
+            for group in range(groups):
+                if leasts[row, group] > limit:
+                    continue
+                for at in range(group * GROUP, min((group + 1) * GROUP, k)):
+                    distance = 0.0
+                    for axis in range(s):
+                        difference = np.float64(blocks[top + row, axis]) - np.float64(points[at, axis])
+                        distance += difference * difference
+                    if distance < best:  # motifs come in order, so the first of equals has the lowest index
+                        best, index = distance, np.int64(at)
+            found[top + row] = index
