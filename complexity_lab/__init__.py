@@ -22,6 +22,7 @@ What you may want first::
     cl.run_survey(plan, directory)    # the same as the command
     cl.MoMos(s=4, capacity=0.01)(net) # Projection; a network's weights onto few motifs, in place
     cl.rac(n=269_722, s=4, k=6743)    # how much shorter such a mosaic can be written
+    cl.pack(net, "net.safetensors")   # PackReport; a file that really is smaller, cl.unpack(path) restores it
 
 Nothing heavy is imported before it is used.
 """
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from complexity_lab.estimators.ctm import ctm_table
     from complexity_lab.estimators.entropy import block_entropy
     from complexity_lab.figures import render
+    from complexity_lab.momos.artefact import pack, unpack
     from complexity_lab.momos.bound import rac
     from complexity_lab.momos.projection import MoMos
     from complexity_lab.report import write_report
@@ -65,11 +67,13 @@ _WHERE = {
     "iid_null": ("controls.iid", "iid_null"),
     "make_plan": ("survey.plan", "make_plan"),
     "measure": ("survey.single", "measure"),
+    "pack": ("momos.artefact", "pack"),
     "payload": ("estimators.compressors", "payload"),
     "rac": ("momos.bound", "rac"),
     "read_table": ("tables.store", "read_table"),
     "render": ("figures", "render"),
     "run_survey": ("survey.run", "run_survey"),
+    "unpack": ("momos.artefact", "unpack"),
     "write_report": ("report", "write_report"),
 }
 
@@ -88,11 +92,13 @@ __all__ = [
     "iid_null",
     "make_plan",
     "measure",
+    "pack",
     "payload",
     "rac",
     "read_table",
     "render",
     "run_survey",
+    "unpack",
     "write_report",
 ]
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from complexity_lab.cli import bench, doctor, figures, measure, report, reproduce, study, survey, train, zoo
+from complexity_lab.cli import bench, doctor, figures, measure, pack, report, reproduce, study, survey, train, zoo
 from complexity_lab.errors import ComplexityLabError
 
 EXIT_CODES = "Exit codes: 0 all fine, 1 nothing done, 2 wrong input, 3 some models failed, 130 interrupted."
@@ -45,6 +45,8 @@ app.command("measure")(measure.measure_cli)
 app.command("figures")(figures.figures_cli)
 app.command("report")(report.report_cli)
 app.command("train")(train.train_cli)
+app.command("pack")(pack.pack_cli)
+app.command("unpack")(pack.unpack_cli)
 app.command("doctor")(doctor.doctor_cli)
 app.command("bench")(bench.bench_cli)
 app.add_typer(zoo.app, name="zoo")

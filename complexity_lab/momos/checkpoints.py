@@ -35,14 +35,15 @@ class RunDirectory:
             PlanMismatchError: it holds another run; the message shows the difference.
             OutputError: it cannot be written.
         """
+        self.refuse_other(config)
         with writing(self.path):
-            if (self.path / CONFIG).exists():
-                self._refuse_other(config)
-                return
             self.path.mkdir(parents=True, exist_ok=True)
             write_atomically(self.path / CONFIG, json.dumps(config, indent=1).encode())
 
-    def _refuse_other(self, config: Mapping[str, Any]) -> None:
+    def refuse_other(self, config: Mapping[str, Any]) -> None:
+        """Raise ``PlanMismatchError`` if the directory holds another run; an empty or missing one holds none."""
+        if not (self.path / CONFIG).exists():
+            return
         found = self._json(CONFIG)
         differences = [
             f"{key}: there {found.get(key)}, now {config.get(key)}"

@@ -1,7 +1,8 @@
 """Training a network under a method: epochs, early stopping, best and final weights, exact resume.
 
-A run is decided by its ``RunConfig``. Initialization, order of images, augmentation and motifs draw from generators of
-their own; their states are in the checkpoint, so a run that was killed ends with the weights of one that was not.
+A run is decided by its ``RunConfig``. Initialization, order of images, augmentation, motifs and dropout draw from
+generators of their own; their states are in the checkpoint, so a run that was killed ends with the weights of one that
+was not.
 """
 
 from __future__ import annotations
@@ -9,11 +10,10 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,129 +21,33 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from complexity_lab.errors import InputError, WeightsError
-from complexity_lab.momos.augment import augment, resized
 from complexity_lab.momos.bound import rac
 from complexity_lab.momos.checkpoints import RunDirectory
-from complexity_lab.momos.datasets import Images, Splits, load_dataset
+from complexity_lab.momos.datasets import Images, load_dataset
+from complexity_lab.momos.devices import autocast, device_of, forked_randomness, random_states, restore_random_states
+from complexity_lab.momos.inputs import Inputs
 from complexity_lab.momos.method import Method
 from complexity_lab.momos.networks import build_model
-from complexity_lab.momos.projection import MoMos, trainable
+from complexity_lab.momos.projection import trainable
 from complexity_lab.momos.qat import plain_state_dict, quantize_weights
 from complexity_lab.momos.recipes import Recipe
+from complexity_lab.momos.runs import EpochRecord, Precision, RunConfig, RunResult
 from complexity_lab.momos.schedule import Projector, attach, refuse_impossible
 
-Precision = Literal["float32", "bfloat16", "float16"]
+__all__ = ["EpochRecord", "Precision", "Probe", "RunConfig", "RunResult", "check", "device_of", "train"]
+
 Probe = Callable[[nn.Module], Mapping[str, float]]
-EVALUATION_BATCH = 512
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunConfig:
-    """All that decides a run.
-
-    Attributes:
-        model: name of the network, see ``networks``.
-        dataset: name of the images, see ``datasets``.
-        method: what is done to the weights.
-        recipe: hyper-parameters.
-        seed: of initialization, order of images, augmentation and motifs.
-        device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-        precision: of the forward pass; weights stay float32.
-        compile: run the network through ``torch.compile``.
-        data_dir: where torchvision's files lie.
-        validation: share of the training images held out; the data set's own if None.
-    """
-
-    model: str
-    dataset: str
-    method: Method
-    recipe: Recipe
-    seed: int = 0
-    device: str = "auto"
-    precision: Precision = "float32"
-    compile: bool = False
-    data_dir: Path | None = None
-    validation: float | None = None
-
-    @property
-    def key(self) -> str:
-        """A name for the run's directory and rows."""
-        return f"{self.dataset}-{self.model}-{self.method.name}-{self.seed}"
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return everything that decides the weights, as JSON types; where it runs is not part of it."""
-        decisive = {key: value for key, value in asdict(self).items() if key not in ("device", "data_dir")}
-        found: dict[str, Any] = json.loads(json.dumps(decisive))
-        return found
-
-
-@dataclass
-class EpochRecord:
-    """One epoch; 0 is before training. Accuracies are fractions, losses means, see ``tables.schema.EPOCHS``."""
-
-    epoch: int
-    learning_rate: float
-    validation_loss: float
-    validation_accuracy: float
-    train_loss: float | None = None
-    train_accuracy: float | None = None
-    distortion: float | None = None
-    num_changed_weights: int | None = None
-    used_motifs: int | None = None
-    distinct_motifs: int | None = None
-    projections: int = 0
-    seconds_training: float = 0.0
-    seconds_projection: float = 0.0
-    metrics: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass
-class RunResult:
-    """A finished run. ``k`` and ``blocks`` are None without motifs."""
-
-    config: RunConfig
-    epochs: list[EpochRecord]
-    best_epoch: int
-    stopped_early: bool
-    test_accuracy_best: float
-    test_accuracy_final: float
-    test_loss_final: float
-    parameters: int
-    blocks: int | None
-    k: int | None
-    rac: float
-    seconds: float
-
-
-def device_of(name: str) -> torch.device:
-    """Return the device of a name.
-
-    Raises:
-        InputError: there is no such device on this machine.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind = name.split(":")[0]
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there.get(kind, False):
-        raise InputError(
-            f"device {name!r} is not available here; wanted {', '.join(k for k, yes in there.items() if yes)}"
-        )
-    return torch.device(name)
+OnEpoch = Callable[[EpochRecord], None]
 
 
 def check(config: RunConfig) -> None:
-    """Raise what would keep a run from working, before anything is trained: data, network, blocks, device.
+    """Raise what would keep a run from working, before anything is trained or written: data, network, blocks, device.
 
     Raises:
         InputError, UnknownNameError, UnreachableError: one sentence each.
     """
-    if config.precision not in ("float32", "bfloat16", "float16"):
-        raise InputError(f"precision {config.precision!r}, wanted float32, bfloat16 or float16")
-    if config.precision == "float16" and device_of(config.device).type != "cuda":
-        raise InputError("float16 training needs a GPU; use bfloat16 or float32 on this device")
-    device_of(config.device)
-    _Run(config, None)
+    with forked_randomness(device_of(config.device)):
+        _Run(config, None)
 
 
 def train(
@@ -151,63 +55,54 @@ def train(
     directory: Path,
     *,
     probe: Probe | None = None,
-    on_epoch: Callable[[EpochRecord], None] | None = None,
+    on_epoch: OnEpoch | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> RunResult:
     """Train a run in a directory, or go on with it, or return its result if it is finished.
 
     The directory then holds ``initial.safetensors``, ``best.safetensors``, ``final.safetensors`` and ``result.json``.
+    What ``check`` checks is checked first. The caller's random numbers and number of threads stay as they are.
 
     Args:
         config: what to train.
         directory: of this run alone.
         probe: computes metrics of the raw weights before training and after every epoch.
-        on_epoch: told every epoch, after it is safe on disk.
+        on_epoch: told every epoch, after it is safe on disk; told again of none when a run is resumed.
         stop: asked after every epoch whether to end here, as if training had been planned so.
 
     Raises:
         PlanMismatchError: the directory holds a run of another configuration.
-        WeightsError: the loss or a weight is no longer finite.
+        WeightsError: the loss or a weight is no longer finite; epoch and step are named.
         OutputError: the directory cannot be written.
+        InputError, UnknownNameError, UnreachableError: see ``check``.
     """
     files = RunDirectory(directory)
-    files.claim(config.as_dict())
+    files.refuse_other(config.as_dict())
     finished = files.result()
     if finished is not None:
-        return _restored(config, finished)
-    check(config)
-    with _own_state():
+        return RunResult.from_dict(config, finished)
+    with forked_randomness(device_of(config.device)):
         run = _Run(config, probe)
+        files.claim(config.as_dict())
         run.resume(files)
         run.fit(files, on_epoch, stop)
         result = run.result(files)
-    stored = asdict(result)
-    del stored["config"]
-    files.finish(stored)
+    files.finish(result.as_dict())
     return result
-
-
-def _restored(config: RunConfig, stored: dict[str, Any]) -> RunResult:
-    epochs = [EpochRecord(**epoch) for epoch in stored.pop("epochs")]
-    return RunResult(config=config, epochs=epochs, **stored)
-
-
-@contextmanager
-def _own_state() -> Iterator[None]:
-    """Leave torch's global random numbers as they were."""
-    with torch.random.fork_rng():
-        yield
 
 
 class _Run:
     """The state of one training."""
 
     def __init__(self, config: RunConfig, probe: Probe | None) -> None:
-        recipe, method = config.recipe, config.method
         self.config, self.probe, self.device = config, probe, device_of(config.device)
-        self.data: Splits = load_dataset(
+        if config.precision == "float16" and self.device.type != "cuda":
+            raise InputError("float16 training needs a GPU; use bfloat16 or float32 on this device")
+        recipe, method = config.recipe, config.method
+        self.data = load_dataset(
             config.dataset, data_dir=config.data_dir, validation=config.validation, device=self.device
         )
+        self.inputs = Inputs(self.data, recipe.image_size)
         model = build_model(
             config.model,
             num_classes=self.data.num_classes,
@@ -216,41 +111,51 @@ class _Run:
             seed=config.seed,
         )
         self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.parameters = sum(p.numel() for p in trainable(self.model)[1])
+        self.parameters = sum(parameter.numel() for parameter in trainable(self.model)[1])
         if method.rounds:
             quantize_weights(self.model, method.bits, recipe.qat_exclude)
         self.forward: Callable[[Tensor], Tensor] = torch.compile(self.model) if config.compile else self.model
         self.optimizer = _optimizer(self.model, recipe)
         self.scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, T_max=recipe.epochs)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "float16")
-        seeds = np.random.SeedSequence(config.seed).generate_state(4, dtype=np.uint64)
-        self.generators = {
-            name: torch.Generator().manual_seed(int(seed) >> 1)
-            for name, seed in zip(("order", "augmentation", "motifs"), seeds, strict=False)
-        }
-        torch.manual_seed(int(seeds[3]) >> 1)  # dropout, which has no generator of its own
+        self.generators = _generators(config.seed)
         self.projector = self._projector(method)
         self.epochs: list[EpochRecord] = []
-        self.best_loss = math.inf
-        self.best_epoch = 0
+        self.best_loss, self.best_epoch = math.inf, 0
         self.stopped_early = False
         self.seconds = 0.0
+        self._try_once()
 
     def _projector(self, method: Method) -> Projector | None:
         if not method.has_motifs:
             return None
-        momos: MoMos = method.momos(self.generators["motifs"])
+        momos = method.momos(self.generators["motifs"])
+        if method.every != "epoch":
+            return attach(momos, self.model, self.optimizer, method.every)
         refuse_impossible(momos, self.model)
-        if method.every == "epoch":
-            return Projector(momos)
-        return attach(momos, self.model, self.optimizer, method.every)
+        return Projector(momos)
+
+    @torch.no_grad()
+    def _try_once(self) -> None:
+        """Show the network one image, so that what it cannot read is found before training."""
+        self.model.eval()
+        pixels, _ = next(self.inputs.in_order(self.data.validation))
+        try:
+            found = tuple(self.model(pixels[:1]).shape)
+        except (RuntimeError, AssertionError, ValueError, TypeError, IndexError) as error:
+            found = (" ".join(str(error).split())[:150],)
+        if found != (1, self.data.num_classes):
+            shape = " x ".join(map(str, pixels.shape[1:]))
+            raise InputError(
+                f"{self.config.model} maps one image of {shape} to {found}, wanted (1, {self.data.num_classes}) "
+                "logits; choose another network or image size"
+            )
 
     def resume(self, files: RunDirectory) -> None:
         """Take up a checkpoint, or write the initial weights and look at them."""
         state = files.checkpoint(self.device)
         if state is None:
-            files.save_weights("initial", plain_state_dict(self.model), self.config.method.bits)
-            self.epochs.append(self._record(0))
+            self._begin(files)
             return
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -258,13 +163,20 @@ class _Run:
         self.scaler.load_state_dict(state["scaler"])
         for name, generator in self.generators.items():
             generator.set_state(state["generators"][name].cpu())
-        torch.set_rng_state(state["rng"].cpu())
+        restore_random_states(state["dropout"], self.device)
         if self.projector is not None:
             self.projector.load_state_dict(state["projector"])
         told = json.loads(state["told"])
         self.epochs = [EpochRecord(**epoch) for epoch in told["epochs"]]
         self.best_loss, self.best_epoch = told["best_loss"], told["best_epoch"]
         self.stopped_early, self.seconds = told["stopped_early"], told["seconds"]
+
+    def _begin(self, files: RunDirectory) -> None:
+        torch.manual_seed(_seeds(self.config.seed)["dropout"])  # dropout takes no generator
+        self._save_weights(files, "initial")
+        self.epochs.append(self._record(0))
+        if self.projector is None:  # the initial weights are a candidate, but no mosaic
+            self._note_best(files)
 
     def _save(self, files: RunDirectory) -> None:
         told = {
@@ -281,137 +193,152 @@ class _Run:
                 "scheduler": self.scheduler.state_dict(),
                 "scaler": self.scaler.state_dict(),
                 "generators": {name: generator.get_state() for name, generator in self.generators.items()},
-                "rng": torch.get_rng_state(),
+                "dropout": random_states(self.device),
                 "projector": None if self.projector is None else dict(self.projector.state_dict()),
                 "told": json.dumps(told),
             }
         )
 
-    def fit(
-        self, files: RunDirectory, on_epoch: Callable[[EpochRecord], None] | None, stop: Callable[[], bool] | None
-    ) -> None:
+    def _save_weights(self, files: RunDirectory, name: str) -> None:
+        files.save_weights(name, plain_state_dict(self.model), self.config.method.bits)
+
+    def fit(self, files: RunDirectory, on_epoch: OnEpoch | None, stop: Callable[[], bool] | None) -> None:
         """Train the epochs that are left."""
         recipe = self.config.recipe
         if on_epoch is not None and len(self.epochs) == 1:
             on_epoch(self.epochs[0])
-        while len(self.epochs) - 1 < recipe.epochs and not self.stopped_early:
+        while len(self.epochs) <= recipe.epochs and not self.stopped_early:
             started = time.perf_counter()
-            record = self._epoch(len(self.epochs))
-            self.epochs.append(record)
-            if record.validation_loss < self.best_loss:
-                self.best_loss, self.best_epoch = record.validation_loss, record.epoch
-                files.save_weights("best", plain_state_dict(self.model), self.config.method.bits)
-            patience = recipe.patience
-            self.stopped_early = patience is not None and record.epoch - self.best_epoch >= patience
+            self.epochs.append(self._epoch(len(self.epochs)))
+            self._note_best(files)
+            waited = self.epochs[-1].epoch - self.best_epoch
+            self.stopped_early = recipe.patience is not None and waited >= recipe.patience
             self.seconds += time.perf_counter() - started
             self._save(files)
             if on_epoch is not None:
-                on_epoch(record)
+                on_epoch(self.epochs[-1])
             if stop is not None and stop():
                 break
 
+    def _note_best(self, files: RunDirectory) -> None:
+        last = self.epochs[-1]
+        if last.validation_loss < self.best_loss:
+            self.best_loss, self.best_epoch = last.validation_loss, last.epoch
+            self._save_weights(files, "best")
+
     def _epoch(self, number: int) -> EpochRecord:
         rate = float(self.optimizer.param_groups[0]["lr"])
-        started, projecting = time.perf_counter(), self.projector.seconds if self.projector else 0.0
-        projected = self.projector.projections if self.projector else 0
-        loss, right = self._pass(number)
-        if self.projector is not None and self.config.method.every == "epoch":
-            self.projector.project(self.model)
+        projector, started = self.projector, time.perf_counter()
+        count, seconds = (projector.projections, projector.seconds) if projector else (0, 0.0)
+        loss, accuracy = self._pass(number)
         self.scheduler.step()
-        training = time.perf_counter() - started
-        record = self._record(number)
-        record.learning_rate = rate
-        record.train_loss, record.train_accuracy, record.seconds_training = loss, right, training
-        if self.projector is not None:
-            record.projections = self.projector.projections - projected
-            record.seconds_projection = self.projector.seconds - projecting
-            if (last := self.projector.last) is not None:
-                record.distortion, record.num_changed_weights = last.distortion, last.num_changed_weights
-                record.used_motifs, record.distinct_motifs = last.used_motifs, last.distinct_motifs
-        return record
+        record = replace(
+            self._record(number, rate, trained=time.perf_counter() - started),
+            train_loss=loss,
+            train_accuracy=accuracy,
+        )
+        if projector is None or projector.last is None or projector.projections == count:
+            return record
+        return replace(
+            record,
+            distortion=projector.last.distortion,
+            num_changed_weights=projector.last.num_changed_weights,
+            used_motifs=projector.last.used_motifs,
+            distinct_motifs=projector.last.distinct_motifs,
+            projections=projector.projections - count,
+            seconds_projection=projector.seconds - seconds,
+        )
 
     def _pass(self, number: int) -> tuple[float, float]:
         """Train on every image once; return the mean loss of the batches and the accuracy on the way."""
         self.model.train()
-        images, size = self.data.training, self.config.recipe.batch_size
-        order = torch.randperm(len(images), generator=self.generators["order"]).to(self.device)
+        count, size = len(self.data.training), self.config.recipe.batch_size
+        order = torch.randperm(count, generator=self.generators["order"]).to(self.device)
+        # batch normalization cannot work on a last batch of one image: it sits this epoch out
+        batches = [batch for batch in order.split(size) if len(batch) > 1 or count == 1]
         losses: list[Tensor] = []
         right = torch.zeros((), dtype=torch.int64, device=self.device)
-        for start in range(0, len(images), size):
-            chosen = order[start : start + size]
-            if len(chosen) == 1 and len(images) > 1:
-                continue  # batch normalization cannot work on one image
-            loss, outputs = self._step(images, chosen)
+        for step, chosen in enumerate(batches, start=1):
+            try:
+                loss, hits = self._step(chosen)
+            except WeightsError as error:  # the projection found weights that are not finite
+                raise self._diverged(number, f"step {step} of {len(batches)}", str(error)) from None
             losses.append(loss)
-            right += (outputs.argmax(1) == images.labels[chosen]).sum()
-        mean = float(torch.stack(losses).mean())
-        if not math.isfinite(mean):
-            rate = self.optimizer.param_groups[0]["lr"]
-            raise WeightsError(
-                f"training of {self.config.key} diverged: the loss of epoch {number} is {mean}; lower the learning "
-                f"rate ({rate:g})"
-            )
-        return mean, int(right) / len(images)
+            right += hits
+        self._project_the_rest()
+        self._refuse_not_finite(number, torch.stack(losses))
+        return float(torch.stack(losses).mean()), int(right) / sum(map(len, batches))
 
-    def _step(self, images: Images, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        pixels = augment(
-            self.data.augmentation,
-            images.pixels[chosen],
-            self.config.recipe.image_size,
-            self.generators["augmentation"],
-        )
-        with self._autocast():
-            outputs = self.forward(self._normalised(pixels))
-            loss = F.cross_entropy(outputs, images.labels[chosen])
+    def _step(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Train on one batch; return its loss and how many of its images were right."""
+        pixels, labels = self.inputs.training(chosen, self.generators["augmentation"])
+        with autocast(self.device, self.config.precision):
+            outputs = self.forward(pixels)
+            loss = F.cross_entropy(outputs, labels)
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(self.scaler.scale(loss))
-        self.scaler.step(self.optimizer)
+        self.scaler.step(self.optimizer)  # where the scaler skips a step, nothing is projected either
         self.scaler.update()
-        return loss.detach(), outputs.detach()
+        return loss.detach(), (outputs.detach().argmax(1) == labels).sum()
 
-    def _autocast(self) -> torch.autocast:
-        precision = self.config.precision
-        return torch.autocast(
-            self.device.type,
-            dtype=torch.bfloat16 if precision == "float32" else getattr(torch, precision),
-            enabled=precision != "float32",
+    def _project_the_rest(self) -> None:
+        """Project at the end of an epoch unless its last step did: what is validated and saved is a mosaic."""
+        every, projector = self.config.method.every, self.projector
+        if projector is not None and (every == "epoch" or projector.steps % projector.every):
+            projector.project(self.model)
+
+    def _refuse_not_finite(self, number: int, losses: Tensor) -> None:
+        bad = (~losses.isfinite()).nonzero().flatten().tolist()
+        if bad:
+            what = f"the loss is {float(losses[bad[0]])}"
+            raise self._diverged(number, f"step {bad[0] + 1} of {len(losses)}", what)
+        for name, parameter in self.model.named_parameters():
+            if not bool(parameter.isfinite().all()):
+                raise self._diverged(number, f"step {len(losses)} of {len(losses)}", f"{name} is not finite")
+
+    def _diverged(self, epoch: int, where: str, what: str) -> WeightsError:
+        rate = float(self.optimizer.param_groups[0]["lr"])
+        other = "" if self.config.precision == "float32" else ", or train with precision float32"
+        return WeightsError(
+            f"training of {self.config.key} diverged in epoch {epoch}, {where}: {what}; lower the learning rate, "
+            f"{rate:g} there{other}"
         )
 
-    def _normalised(self, pixels: Tensor) -> Tensor:
-        mean, sd = (torch.tensor(v, device=pixels.device).view(1, -1, 1, 1) for v in (self.data.mean, self.data.sd))
-        return ((pixels.float() / 255 - mean) / sd).contiguous(memory_format=torch.channels_last)
-
-    def _record(self, number: int) -> EpochRecord:
+    def _record(self, number: int, rate: float | None = None, trained: float = 0.0) -> EpochRecord:
         """Evaluate on the validation images, and probe the raw weights."""
         loss, accuracy = self.evaluate(self.data.validation)
-        metrics = dict(self.probe(self.model)) if self.probe is not None else {}
-        return EpochRecord(number, float(self.optimizer.param_groups[0]["lr"]), loss, accuracy, metrics=metrics)
+        if not math.isfinite(loss):
+            raise self._diverged(number, "validation", f"the loss is {loss}")
+        return EpochRecord(
+            epoch=number,
+            learning_rate=float(self.optimizer.param_groups[0]["lr"]) if rate is None else rate,
+            validation_loss=loss,
+            validation_accuracy=accuracy,
+            seconds_training=trained,
+            metrics=dict(self.probe(self.model)) if self.probe is not None else {},
+        )
 
     @torch.no_grad()
     def evaluate(self, images: Images) -> tuple[float, float]:
         """Return mean loss and accuracy over images."""
         self.model.eval()
         loss, right = 0.0, 0
-        for start in range(0, len(images), EVALUATION_BATCH):
-            part = slice(start, start + EVALUATION_BATCH)
-            with self._autocast():
-                outputs = self.forward(self._normalised(resized(images.pixels[part], self.config.recipe.image_size)))
-            loss += float(F.cross_entropy(outputs.float(), images.labels[part], reduction="sum"))
-            right += int((outputs.argmax(1) == images.labels[part]).sum())
+        for pixels, labels in self.inputs.in_order(images):
+            with autocast(self.device, self.config.precision):
+                outputs = self.forward(pixels)
+            loss += float(F.cross_entropy(outputs.float(), labels, reduction="sum"))
+            right += int((outputs.argmax(1) == labels).sum())
         return loss / len(images), right / len(images)
 
     def result(self, files: RunDirectory) -> RunResult:
         """Write the final weights, test them and the best ones."""
-        files.save_weights("final", plain_state_dict(self.model), self.config.method.bits)
+        self._save_weights(files, "final")
         loss, final = self.evaluate(self.data.test)
         best = final
-        if self.best_epoch and self.best_epoch != self.epochs[-1].epoch:
-            raw = files.weights("best", self.device)
-            state = self.model.state_dict()
-            names = dict(zip(state, plain_state_dict(self.model), strict=True))
-            self.model.load_state_dict({name: raw[names[name]] for name in state})
+        if self.best_epoch != self.epochs[-1].epoch:
+            self._load_weights(files, "best")
             best = self.evaluate(self.data.test)[1]
-        blocks, k, rac = self._mosaic()
+        blocks, k, compression = self._mosaic()
         return RunResult(
             config=self.config,
             epochs=self.epochs,
@@ -423,9 +350,15 @@ class _Run:
             parameters=self.parameters,
             blocks=blocks,
             k=k,
-            rac=rac,
+            rac=compression,
             seconds=self.seconds,
         )
+
+    def _load_weights(self, files: RunDirectory, name: str) -> None:
+        """Read weights under plain names into the network, whose weights may be rounded and so named differently."""
+        stored, state = files.weights(name, self.device), self.model.state_dict()
+        plain = dict(zip(state, plain_state_dict(self.model), strict=True))
+        self.model.load_state_dict({key: stored[plain[key]] for key in state})
 
     def _mosaic(self) -> tuple[int | None, int | None, float]:
         """Return blocks, motifs and relative algorithmic compression: of the mosaic, or of fewer bits."""
@@ -435,6 +368,18 @@ class _Run:
         layout = momos.layout(trainable(self.model)[1])
         k = momos.motifs_for(layout)
         return layout.blocks, k, rac(n=layout.values, s=layout.s, k=k, q=momos.q, m=layout.blocks)
+
+
+def _seeds(seed: int) -> dict[str, int]:
+    """Return a seed for every source of random numbers but the initialization."""
+    drawn = np.random.SeedSequence(seed).generate_state(4, dtype=np.uint64)
+    return {
+        name: int(value) >> 1 for name, value in zip(("order", "augmentation", "motifs", "dropout"), drawn, strict=True)
+    }
+
+
+def _generators(seed: int) -> dict[str, torch.Generator]:
+    return {name: torch.Generator().manual_seed(value) for name, value in _seeds(seed).items() if name != "dropout"}
 
 
 def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
