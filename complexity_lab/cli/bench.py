@@ -14,7 +14,7 @@ from complexity_lab.cli.interrupt import interruptible
 if TYPE_CHECKING:
     from complexity_lab.bench.comparison import Comparison
 
-GROUPS = ("counting", "startup", "task", "memory")
+GROUPS = ("counting", "startup", "task", "memory", "momos")
 
 
 def bench_cli(
@@ -25,7 +25,7 @@ def bench_cli(
     repeats: Annotated[int, typer.Option(help="Timed pairs per comparison.")] = 7,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> None:
-    """Time us against numpy.sum, pybdm, timm and a bare Python start: ratios of pairs timed in turn.
+    """Time us against numpy.sum, pybdm, timm, a bare Python start and the published MoMos: pairs timed in turn.
 
     Run it on an idle machine. Exit code 3 if a target is missed.
     """
@@ -62,6 +62,10 @@ def _comparisons(groups: tuple[str, ...], weights: str, repeats: int) -> Iterato
         from complexity_lab.bench import tasks
 
         yield from tasks.comparisons(max(3, repeats // 2))
+    if "momos" in groups:
+        from complexity_lab.bench import momos
+
+        yield from momos.comparisons(repeats)
     if "memory" in groups:
         from complexity_lab.bench import memory
 

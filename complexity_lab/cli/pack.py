@@ -4,62 +4,74 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from complexity_lab.momos.artefact import PackReport
 
-Force = Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace OUT if it exists; otherwise that is an error.")]
 
 
 def pack_cli(
-    source: Annotated[Path, typer.Argument(help="A safetensors or torch file, or the directory of a training run.")],
-    out: Annotated[Path, typer.Argument(help="Where the packed safetensors file goes.")],
-    s: Annotated[int | None, typer.Option("--s", help="Values in a block; the best of 1 to 32 if not given.")] = None,
-    entropy: Annotated[bool, typer.Option("--entropy", help="Code indices with zstd where that is smaller.")] = False,
-    weights: Annotated[str, typer.Option(help="Of a training run: best or final.")] = "final",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    source: Annotated[
+        Path, typer.Argument(help="A safetensors file, a torch file of plain tensors, or the directory of a training.")
+    ],
+    out: Annotated[Path, typer.Argument(help="Packed file to write, such as small.safetensors.")],
+    s: Annotated[
+        int | None, typer.Option("--s", help="Values in a block; default: the best of 1, 2, 4, 8, 16 and 32.")
+    ] = None,
+    padding: Annotated[
+        str | None,
+        typer.Option(help="Fill up the last block of each tensor, or of the whole vector; default: the smaller file."),
+    ] = None,
+    tile: Annotated[str | None, typer.Option(help="2-D blocks, rows x columns such as 2x2, instead of --s.")] = None,
+    entropy: Annotated[
+        bool, typer.Option("--entropy", help="Compress the indices where that is shorter (slower); default: off.")
+    ] = False,
+    weights: Annotated[
+        str | None, typer.Option(help="Of the directory of a training: best or final; default: best if it is there.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, sizes in bytes.")] = False,
     force: Force = False,
 ) -> None:
-    """Write a model as codebook and indices, and say how much smaller it really is.
+    """Write a model as different blocks and indices, and show how much smaller it really is.
 
-    The file holds everything: ``unpack`` gives the weights back bit for bit.
+    ``unpack`` gives every tensor back bit for bit. A model without motifs does not shrink.
     """
+    from complexity_lab.errors import InputError
     from complexity_lab.momos.artefact import pack
+    from complexity_lab.momos.container import FORMAT
+    from complexity_lab.momos.dense import read_dense, weights_file
 
     _refuse_existing(out, force)
-    report = pack(_read(source, weights), out, s=s, entropy=entropy, compare=True)
+    path = weights_file(source, weights)
+    state, metadata = read_dense(path)
+    if metadata.get("format") == FORMAT:
+        raise InputError(f"{path} is packed already; unpack it first to pack it otherwise")
+    sides = None if tile is None else _sides(tile)
+    report = pack(state, out, s, entropy, padding=padding, tile=sides, metadata=metadata)  # type: ignore[arg-type]  # checked there
     if as_json:
-        print(json.dumps(_as_dict(report) | {"file": str(out)}))
-        return
-    _print(report, out)
+        print(json.dumps(_as_dict(report, path), indent=1))
+    else:
+        _print(report, path)
 
 
 def unpack_cli(
     file: Annotated[Path, typer.Argument(help="A file written by pack.")],
-    out: Annotated[Path, typer.Argument(help="Where the dense safetensors file goes.")],
+    out: Annotated[Path, typer.Argument(help="Dense safetensors file to write.")],
     force: Force = False,
 ) -> None:
-    """Write the dense safetensors file of a packed one, bit for bit as it was."""
-    from safetensors.torch import save
-
-    from complexity_lab.files import write_atomically, writing
-    from complexity_lab.momos.artefact import unpack
+    """Write the usual safetensors file of a packed one; tied tensors are written out under each name."""
+    from complexity_lab.momos.artefact import unpack_with_metadata
+    from complexity_lab.momos.dense import dense_file, write_file
 
     _refuse_existing(out, force)
-    state = unpack(file)
-    owners: dict[int, str] = {}
-    for name, tensor in state.items():  # a dense file cannot say that two tensors are one
-        owners.setdefault(id(tensor), name)
-    with writing(out.parent):
-        write_atomically(out, save({name: state[name].clone() for name in owners.values()}))
-    tied = len(state) - len(owners)
-    left_out = f" ({tied} tied ones left out)" if tied else ""
-    print(f"{len(owners)} tensors{left_out}, {out.stat().st_size:,} bytes: {out}")
+    state, metadata = unpack_with_metadata(file)
+    data = dense_file(state, metadata)
+    write_file(out, data)
+    print(f"{len(state)} tensors, {len(data):,} bytes, written to {out}")
 
 
 def _refuse_existing(out: Path, force: bool) -> None:
@@ -69,53 +81,49 @@ def _refuse_existing(out: Path, force: bool) -> None:
         raise InputError(f"{out} exists; name another file, or replace it with --force")
 
 
-def _read(source: Path, weights: str) -> dict[str, Tensor]:
-    """Return the tensors of a file, or of a training run's directory."""
-    from complexity_lab.errors import InputError, WeightsError
+def _sides(tile: str) -> tuple[int, int]:
+    from complexity_lab.errors import InputError
 
-    if weights not in ("best", "final"):
-        raise InputError(f"--weights {weights!r}, wanted best or final")
-    path = source / f"{weights}.safetensors" if source.is_dir() else source
-    if not path.is_file():
-        raise InputError(f"{path} does not exist; wanted a safetensors or torch file, or a training run's directory")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        import torch
-
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 - two libraries, each with errors of its own for a damaged file
-        reason = " ".join(str(error).split())[:120]
-        raise WeightsError(f"{path} cannot be read as weights ({type(error).__name__}: {reason})") from None
-    tensors = {str(name): value for name, value in dict(state).items() if hasattr(value, "numel")}
-    if not tensors:
-        raise WeightsError(f"{path} holds no tensors by name, wanted a state dict")
-    return tensors
+    parts = tile.split("x")
+    if len(parts) != 2 or not all(part.isdigit() for part in parts):
+        raise InputError(f"--tile {tile!r}, wanted rows x columns such as 2x2")
+    return int(parts[0]), int(parts[1])
 
 
-def _as_dict(report: PackReport) -> dict[str, float | int | None]:
-    from dataclasses import asdict
+def _as_dict(report: PackReport, source: Path) -> dict[str, Any]:
+    names = (
+        *("dense_bytes", "packed_bytes", "ratio", "rac", "gzip_bytes", "zstd_bytes", "n", "s", "k", "blocks"),
+        *("index_bits", "index_bytes", "entropy_coded_bytes"),
+    )
+    books = [
+        {"dtype": book.dtype, "n": book.values, "s": book.cut.s, "k": book.k, "blocks": book.blocks}
+        | {"padding": book.cut.padding, "tile": book.cut.tile, "coding": book.coding}
+        for book in report.codebooks
+    ]
+    figures = {name: getattr(report, name) for name in names}
+    return {"source": str(source), "path": str(report.path), **figures, "codebooks": books}
 
-    return asdict(report) | {"ratio": report.ratio}
 
-
-def _print(report: PackReport, out: Path) -> None:
-    def line(name: str, size: int | None, note: str = "") -> None:
-        if size is not None:
-            print(f"{name:<24}{size:>14,} bytes{report.dense_bytes / size:>8.2f} x{note}")
-
-    line("dense", report.dense_bytes)
-    line("dense, gzip 9", report.gzip_bytes)
-    line("dense, zstd 19", report.zstd_bytes)
-    line("packed", report.packed_bytes)
-    if report.k:
-        coded = ", indices through zstd" if report.entropy_coded else ""
+def _print(report: PackReport, source: Path) -> None:
+    """Print a line per file with its size and ratio, then what the packed one is made of."""
+    sizes = {
+        "dense": report.dense_bytes,
+        "dense, gzip 9": report.gzip_bytes,
+        "dense, zstd 19": report.zstd_bytes,
+        "packed": report.packed_bytes,
+    }
+    print(f"{source} -> {report.path}")
+    print(f"{'file':<16}{'bytes':>14}{'ratio':>9}")
+    for name, size in sizes.items():
+        print(f"{name:<16}{size:>14,}{report.dense_bytes / size:>9.2f}")
+    if report.rac is None:
+        print("RAC: none, since no blocks repeat enough; every tensor is stored as it is")
+        return
+    print(f"{'RAC':<16}{'':>14}{report.rac:>9.2f}")
+    for book in report.codebooks:
+        shape = f"{book.cut.tile[0]} x {book.cut.tile[1]}" if book.cut.tile else f"{book.cut.s}"
+        coding = "" if book.coding == "bits" else f", then {book.coding}: {book.index_bytes:,} bytes"
         print(
-            f"{report.k:,} different blocks of {report.s} for {report.blocks:,} blocks, {report.index_bits} bits each"
-            f"{coded}; RAC {report.rac:.2f}"
+            f"{book.dtype}: {book.k:,} different of {book.blocks:,} blocks of {shape} values, "
+            f"indices of {book.index_bits} bits{coding}"
         )
-    else:
-        print("No tensor has blocks that repeat enough: everything is stored as it is.")
-    print(out)

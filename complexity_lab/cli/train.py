@@ -58,6 +58,7 @@ def train_cli(
     """
     from complexity_lab.experiments.probe import WeightProbe
     from complexity_lab.experiments.trackers import tracker_for
+    from complexity_lab.momos.checkpoints import RESULT
     from complexity_lab.momos.recipes import recipe_for
     from complexity_lab.momos.training import RunConfig, check, train
 
@@ -80,7 +81,8 @@ def train_cli(
     )
     probe = WeightProbe(tuple(part.strip() for part in metrics.split(",") if part.strip()))
     directory = out or Path("runs") / "train" / config.key
-    check(config)
+    if not (directory / RESULT).exists():
+        check(config)  # before a tracker is told of a run
     print(f"Training {config.key} for at most {chosen.epochs} epochs, into {directory}", file=sys.stderr)
     shown = _Shown(config)
     with (

@@ -85,7 +85,7 @@ def search_tree(blocks, sorted_points, order, axes, splits, depth, found):
     corners = np.empty((depth + 2, s), dtype=np.float64)  # distance to each waiting node along every axis
     corner = np.empty(s, dtype=np.float64)
     for b in range(blocks.shape[0]):
-        best, index = np.inf, np.int64(k)
+        best, nearest = np.inf, np.int64(0)
         nodes[0] = 0
         gaps[0] = 0.0
         corners[0, :] = 0.0
@@ -118,9 +118,9 @@ def search_tree(blocks, sorted_points, order, axes, splits, depth, found):
                 for axis in range(s):
                     difference = np.float64(blocks[b, axis]) - np.float64(sorted_points[at, axis])
                     distance += difference * difference
-                if distance < best or (distance == best and order[at] < index):
-                    best, index = distance, order[at]
-        found[b] = index
+                if distance < best or (distance == best and order[at] < order[nearest]):
+                    best, nearest = distance, at
+        found[b] = order[nearest]
 
 
 @intrinsic

@@ -1,322 +1,342 @@
-"""A model file that really is smaller: codebook and indices instead of weights (layout: docs/packed-format.md)."""
+"""A model as a file that really is smaller: different blocks once, and an index for each block.
+
+``docs/packed-format.md`` describes the file. It is a safetensors file, so that other programs can look into it, and
+gives the state dict back bit for bit.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from complexity_lab.errors import InputError, WeightsError
-from complexity_lab.files import write_atomically, writing
-from complexity_lab.momos.bound import rac
-from complexity_lab.momos.mosaic import Mosaic, cut, distinct_rows, mosaic_of, pack_bits, unpack_bits, worth_packing
-
-FORMAT, VERSION = "complexity-lab-mosaic", "1"
-BLOCK_SIZES = (1, 2, 4, 8, 16, 32)  # tried where none is given
-_FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
-_INTEGERS = {8: torch.int64, 4: torch.int32, 2: torch.int16}
+from complexity_lab.momos.bitpacking import decode, encode
+from complexity_lab.momos.blocks import Padding
+from complexity_lab.momos.codebook import Cut, best_plan, blocks_of, codebook_of, cuts_to_try, values_of
+from complexity_lab.momos.container import (
+    CodebookEntry,
+    Description,
+    Piece,
+    Pieces,
+    Place,
+    TensorEntry,
+    itemsize,
+    packed_file,
+    rac_of,
+    read_packed,
+)
+from complexity_lab.momos.dense import (
+    State,
+    dense_file,
+    name_of,
+    owner_of_each,
+    raw_bits,
+    refuse_unstorable,
+    tensor_of,
+    write_file,
+)
+from complexity_lab.weights.from_safetensors import BUFFERS
 
 
 @dataclass(frozen=True)
 class PackReport:
-    """What packing a model came to.
+    """What packing a model came to. Sizes are bytes of whole files, headers included.
 
     Attributes:
-        dense_bytes: size of the dense safetensors file.
-        packed_bytes: size of the packed file.
-        s: values in a block.
-        k: different blocks, of all types together.
-        blocks: blocks.
-        packed_values: values stored as blocks; the others are stored as they are.
-        index_bits: bits of an index into the largest codebook.
-        entropy_coded: whether indices were coded further because that is smaller.
-        rac: relative algorithmic compression of what is stored as blocks, ``bound.rac`` with the number of blocks that
-            really differ; 1 where nothing is.
-        gzip_bytes: the dense file through gzip 9; None if not asked for.
-        zstd_bytes: the dense file through zstd 19; None if not asked for.
+        path: the file written.
+        dense_bytes: size of the usual safetensors file of the model, tied tensors written once.
+        packed_bytes: size of the file written.
+        n: values of all tensors, tied ones once.
+        codebooks: what was written as blocks, for each dtype; the one of most values first, none if nothing repeats.
     """
 
+    path: Path
     dense_bytes: int
     packed_bytes: int
-    s: int
-    k: int
-    blocks: int
-    packed_values: int
-    index_bits: int
-    entropy_coded: bool
-    rac: float
-    gzip_bytes: int | None = None
-    zstd_bytes: int | None = None
+    n: int
+    codebooks: tuple[CodebookEntry, ...]
 
     @property
     def ratio(self) -> float:
-        """Dense over packed bytes, as measured."""
+        """Dense over packed bytes, without unit."""
         return self.dense_bytes / self.packed_bytes
+
+    @property
+    def rac(self) -> float | None:
+        """Bits of the values that became blocks over bits of their mosaic, see ``bound.rac``; None if none did.
+
+        It covers codebooks and bit-packed indices (also where indices were compressed further), with ``q`` the bits of
+        the dtype, 32 for float32, and ``k`` the blocks that really differ. It leaves out the header, and tensors that
+        are stored as they are; ``ratio`` counts both.
+        """
+        return rac_of(self.codebooks)
+
+    @property
+    def s(self) -> int | None:
+        """Values in a block of the largest codebook; None without one."""
+        return self.codebooks[0].cut.s if self.codebooks else None
+
+    @property
+    def k(self) -> int | None:
+        """Different blocks in the largest codebook; None without one."""
+        return self.codebooks[0].k if self.codebooks else None
+
+    @property
+    def index_bits(self) -> int | None:
+        """Bits of an index into the largest codebook; None without one."""
+        return self.codebooks[0].index_bits if self.codebooks else None
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of all tensors that became blocks."""
+        return sum(entry.blocks for entry in self.codebooks)
+
+    @property
+    def index_bytes(self) -> int:
+        """Bytes of all indices in the file."""
+        return sum(entry.index_bytes for entry in self.codebooks)
+
+    @property
+    def entropy_coded_bytes(self) -> int:
+        """Bytes of those indices that were compressed because that is shorter; 0 if bit-packing was everywhere."""
+        return sum(entry.index_bytes for entry in self.codebooks if entry.coding != "bits")
+
+    @cached_property
+    def gzip_bytes(self) -> int:
+        """Size of the dense file after gzip at level 9; takes seconds for a million values, and reads ``path``."""
+        import gzip
+
+        return len(gzip.compress(self._dense, compresslevel=9, mtime=0))
+
+    @cached_property
+    def zstd_bytes(self) -> int:
+        """Size of the dense file after zstd at level 19; takes seconds for a million values, and reads ``path``."""
+        import zstandard
+
+        return len(zstandard.ZstdCompressor(level=19).compress(self._dense))
+
+    @cached_property
+    def _dense(self) -> bytes:
+        return dense_file(without_ties(unpack(self.path)))
 
 
 def pack(
-    model: nn.Module | Mapping[str, Tensor],
-    path: Path | str,
-    *,
+    model_or_state_dict: nn.Module | Mapping[str, Tensor],
+    path: str | Path,
     s: int | None = None,
     entropy: bool = False,
-    compare: bool = False,
+    *,
+    padding: Padding | None = None,
+    tile: tuple[int, int] | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> PackReport:
-    """Write a model as codebook and indices, so that ``unpack`` returns its state dict bit for bit.
+    """Write a model as codebooks and indices, so that ``unpack`` returns its state dict bit for bit.
 
-    Floating-point tensors whose blocks repeat are stored as indices of ``ceil(log2 k)`` bits into a codebook per type;
-    everything else as it is. A model without repeated blocks becomes a dense file.
+    Tensors whose blocks do not repeat enough are stored as they are, so that a model without motifs does not grow.
+    Tensors of one dtype share a codebook. An existing file is replaced.
 
     Args:
-        model: a module, or a state dict.
+        model_or_state_dict: a module, or names and tensors of any shape.
         path: of the file.
-        s: values in a block; the one of 1, 2, 4, 8, 16 and 32 with the smallest file if None.
-        entropy: compress the indices with zstd where that makes them smaller.
-        compare: also compress the dense file with gzip and zstd, for the report.
+        s: values in a block; the one of 1, 2, 4, 8, 16 and 32 that gives the fewest bytes if None.
+        entropy: compress the indices where that makes them smaller.
+        padding: of incomplete blocks, see ``FlatLayout``; whichever gives fewer bytes if None.
+        tile: rows and columns of 2-D tiles, instead of ``s`` and ``padding``.
+        metadata: notes that are kept with the tensors.
 
     Raises:
-        InputError: not a model, an empty one, or ``s`` below 1.
-        OutputError: the file cannot be written.
+        InputError: nothing to pack, an entry that safetensors cannot hold, or blocks that are not defined or larger
+            than every tensor.
+        WeightsError: a tensor has no values yet.
+        OutputError: the file cannot be written; there is none then, or the one from before.
+
+    Example:
+        >>> import tempfile
+        >>> model = nn.Linear(64, 64).requires_grad_(False)
+        >>> _ = model.weight.sign_()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = pack(model, Path(folder) / "signs.safetensors")
+        >>> report.ratio > 8
+        True
     """
-    state = _state_of(model)
-    if s is not None and s < 1:
-        raise InputError(f"s = {s}, wanted at least 1 value in a block")
-    owners, aliases = _without_aliases(state)
-    groups = _groups(owners)
-    size = s if s is not None else min(BLOCK_SIZES, key=lambda each: _estimate(groups, each))
-    stored, layout, mosaics = _store(owners, groups, size, entropy)
-    layout["tensors"] = [
-        {"name": name, "alias": aliases[name]} if name in aliases else layout["tensors"][name] for name in state
-    ]
-    metadata = {
-        "format": FORMAT,
-        "version": VERSION,
-        "layout": json.dumps(layout, separators=(",", ":")),
-        "sha256": _digest(stored, json.dumps(layout, separators=(",", ":"))),
-    }
-    from safetensors.torch import save
-
-    packed = save(stored, metadata=metadata)
-    dense = save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in owners.items()})
-    with writing(Path(path).parent):
-        write_atomically(Path(path), packed)
-    return _report(mosaics, size, layout, len(dense), len(packed), dense if compare else None)
+    path = Path(path)
+    cuts = cuts_to_try(s, padding, tile)
+    state, parameters = _state_of(model_or_state_dict)
+    refuse_unstorable(state)
+    own = without_ties(state)
+    if s is not None or tile is not None:
+        _refuse_large_blocks(cuts, own)
+    groups = [_packed_group(dtype, group, cuts, parameters, entropy) for dtype, group in _by_dtype(own).items()]
+    description = _describe(state, groups, metadata or {})
+    packed = packed_file(description, {name: piece for group in groups for name, piece in group.pieces.items()})
+    write_file(path, packed)
+    dense = len(dense_file(own, metadata))
+    return PackReport(path, dense, len(packed), description.values, description.codebooks)
 
 
-def unpack(path: Path | str) -> dict[str, Tensor]:
-    """Return the state dict that was packed, in its order; tied tensors are tied again.
+def unpack(path: str | Path) -> State:
+    """Return the state dict that was packed, in its order, on the CPU; tied tensors are one tensor again.
 
     Raises:
-        InputError: no such file, or one that is not packed.
-        WeightsError: the file is damaged, or of a later version.
+        UnreachableError: the file does not exist or cannot be read.
+        WeightsError: it is truncated or damaged, no packed model, or of another version of the format.
     """
-    stored, metadata = _read(Path(path))
-    if metadata.get("format") != FORMAT:
-        raise InputError(f"{path} is not a packed model (its metadata has no format {FORMAT})")
-    if metadata.get("version") != VERSION:
-        raise WeightsError(f"{path} has layout version {metadata.get('version')}, this program reads {VERSION}")
-    if metadata.get("sha256") != _digest(stored, metadata.get("layout", "")):
-        raise WeightsError(f"{path} is damaged: its contents do not have the checksum that was written with them")
+    return unpack_with_metadata(path)[0]
+
+
+def unpack_with_metadata(path: str | Path) -> tuple[State, dict[str, str]]:
+    """Return the state dict, and the notes that were kept with it; see ``unpack``."""
+    path = Path(path)
+    description, pieces = read_packed(path)
     try:
-        return _restore(stored, json.loads(metadata["layout"]))
-    except (KeyError, IndexError, ValueError, RuntimeError, TypeError) as error:
-        raise WeightsError(f"{path} is damaged: {type(error).__name__} {error}") from None
+        bits = _all_bits(description, pieces)
+        state: State = {}
+        for entry in description.tensors:
+            if entry.place == "alias":
+                state[entry.name] = state[entry.alias]
+            else:
+                state[entry.name] = tensor_of(bits[entry.name], entry.dtype, entry.shape)
+    except KeyError as missing:
+        raise WeightsError(f"{path} lacks {missing.args[0]}, which its layout names; fetch it again") from None
+    except (WeightsError, InputError) as error:
+        raise WeightsError(f"{path} contradicts its layout: {error}") from None
+    return state, dict(description.metadata)
 
 
-def _state_of(model: nn.Module | Mapping[str, Tensor]) -> dict[str, Tensor]:
-    state = model.state_dict() if isinstance(model, nn.Module) else model
-    if not isinstance(state, Mapping) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
-        raise InputError(f"a {type(model).__name__}, wanted a module or a state dict of tensors")
-    if not state:
-        raise InputError("the model has no tensors, so there is nothing to pack")
-    return dict(state)
+def without_ties(state: Mapping[str, Tensor]) -> State:
+    """Return the tensors that are not the same memory as one before them."""
+    return {name: state[name] for name, owner in owner_of_each(state).items() if owner == name}
 
 
-def _without_aliases(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Return tensors that own their values, and the names of those that are another one."""
-    owners: dict[str, Tensor] = {}
-    aliases: dict[str, str] = {}
-    seen: dict[Any, str] = {}
+def _state_of(model: nn.Module | Mapping[str, Tensor]) -> tuple[dict[str, Tensor], frozenset[str]]:
+    """Return names and tensors, and which of the names may have been projected."""
+    if isinstance(model, nn.Module):
+        named = model.named_parameters(remove_duplicate=False)
+        return dict(model.state_dict()), frozenset(name for name, values in named if values.requires_grad)
+    if not isinstance(model, Mapping):
+        raise InputError(f"a {type(model).__name__}, wanted a module or a state dict")
+    return dict(model), frozenset(name for name in model if str(name).rpartition(".")[2] not in BUFFERS)
+
+
+def _refuse_large_blocks(cuts: tuple[Cut, ...], state: Mapping[str, Tensor]) -> None:
+    sizes = [tensor.numel() for tensor in state.values()]
+    room = sum(sizes) if any(cut.padding == "vector" for cut in cuts) else max(sizes)
+    if cuts[0].s > room:
+        raise InputError(f"blocks of {cuts[0].s} values, but there is room for {room} at most; choose smaller blocks")
+
+
+def _by_dtype(state: Mapping[str, Tensor]) -> dict[str, State]:
+    groups: dict[str, State] = {}
     for name, tensor in state.items():
-        key = (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype, tensor.device)
-        if tensor.numel() and key in seen:
-            aliases[name] = seen[key]
-        else:
-            seen[key] = name
-            owners[name] = tensor
-    return owners, aliases
-
-
-def _groups(owners: Mapping[str, Tensor]) -> dict[str, dict[str, np.ndarray]]:
-    """Return the bits of floating-point tensors by type: flat unsigned arrays by name."""
-    groups: dict[str, dict[str, np.ndarray]] = {}
-    for name, tensor in owners.items():
-        if tensor.dtype in _FLOATS and tensor.numel():
-            flat = tensor.detach().cpu().contiguous().reshape(-1).view(_INTEGERS[tensor.element_size()])
-            bits = flat.numpy().view(f"u{tensor.element_size()}")
-            groups.setdefault(_type_name(tensor.dtype), {})[name] = bits
+        groups.setdefault(name_of(tensor.dtype), {})[name] = tensor
     return groups
 
 
-def _estimate(groups: Mapping[str, Mapping[str, np.ndarray]], s: int) -> int:
-    """Return the bytes of all groups as mosaics of blocks of ``s`` values, where that is worth it."""
-    total = 0
-    for group in groups.values():
-        chosen = worth_packing(list(group.values()), s)
-        packed = [array for array, yes in zip(group.values(), chosen, strict=True) if yes]
-        total += sum(array.nbytes for array, yes in zip(group.values(), chosen, strict=True) if not yes)
-        if packed:
-            blocks = cut(packed, s)
-            k = len(distinct_rows(blocks)[0])
-            total += k * s * packed[0].itemsize + len(blocks) * (k - 1).bit_length() // 8
-    return total
+@dataclass(frozen=True)
+class _Group:
+    """The tensors of one dtype: what they are in the file, and which of them are blocks."""
+
+    pieces: Pieces
+    members: frozenset[str]
+    codebook: CodebookEntry | None
 
 
-def _store(
-    owners: Mapping[str, Tensor], groups: Mapping[str, Mapping[str, np.ndarray]], s: int, entropy: bool
-) -> tuple[dict[str, Tensor], dict[str, Any], list[Mosaic]]:
-    """Return what goes into the file: tensors, their description, and the mosaics among them."""
-    stored: dict[str, Tensor] = {}
-    described: dict[str, Any] = {}
-    mosaics, written = [], {}
-    for kind, group in groups.items():
-        chosen = worth_packing(list(group.values()), s)
-        names = [name for name, yes in zip(group, chosen, strict=True) if yes]
-        if not names:
-            continue
-        mosaic = mosaic_of([group[name] for name in names], s)
-        coding, data = _coded(mosaic, entropy)
-        integer = _INTEGERS[mosaic.codebook.itemsize]
-        stored[f"codebook.{kind}"] = torch.from_numpy(mosaic.codebook.view(f"i{mosaic.codebook.itemsize}")).view(
-            integer
-        )
-        stored[f"indices.{kind}"] = torch.from_numpy(data)
-        written[kind] = {"k": mosaic.k, "blocks": len(mosaic.indices), "bits": mosaic.bits, "coding": coding}
-        mosaics.append(mosaic)
-        for name in names:
-            described[name] = {"name": name, "in": kind, "shape": list(owners[name].shape)}
-    for number, (name, tensor) in enumerate(owners.items()):
-        if name not in described:
-            described[name] = {"name": name, "dense": f"dense.{number}"}
-            stored[f"dense.{number}"] = tensor.detach().cpu().contiguous().clone()
-    return stored, {"s": s, "padding": "tensor", "mosaics": written, "tensors": described}, mosaics
-
-
-def _coded(mosaic: Mosaic, entropy: bool) -> tuple[str, np.ndarray]:
-    """Return the indices bit-packed or, if that is smaller and wanted, byte by byte through zstd."""
-    packed = pack_bits(mosaic.indices, mosaic.bits)
-    if entropy:
-        import zstandard
-
-        planes = mosaic.indices.astype("<u4").view(np.uint8).reshape(-1, 4).T
-        small = zstandard.ZstdCompressor(level=19).compress(np.ascontiguousarray(planes).tobytes())
-        if len(small) < packed.nbytes:
-            return "zstd", np.frombuffer(small, dtype=np.uint8).copy()
-    return "bits", packed
-
-
-def _decoded(data: np.ndarray, described: Mapping[str, Any]) -> np.ndarray:
-    count = int(described["blocks"])
-    if described["coding"] == "bits":
-        indices = unpack_bits(data, int(described["bits"]), count)
-    elif described["coding"] == "zstd":
-        import zstandard
-
-        planes = zstandard.ZstdDecompressor().decompress(data.tobytes(), max_output_size=4 * count)
-        indices = np.frombuffer(planes, dtype=np.uint8).reshape(4, -1).T.copy().view("<u4").reshape(-1).astype(np.int64)
-    else:
-        raise ValueError(f"unknown coding {described['coding']!r}")
-    if len(indices) != count or (count and int(indices.max()) >= int(described["k"])):
-        raise ValueError("an index lies beyond the codebook")
-    return indices
-
-
-def _restore(stored: Mapping[str, Tensor], layout: Mapping[str, Any]) -> dict[str, Tensor]:
-    flat: dict[str, Tensor] = {}
-    for kind, described in layout["mosaics"].items():
-        members = [tensor for tensor in layout["tensors"] if tensor.get("in") == kind]
-        sizes = tuple(int(np.prod(tensor["shape"], dtype=np.int64)) for tensor in members)
-        codebook = stored[f"codebook.{kind}"].numpy()
-        mosaic = Mosaic(codebook, _decoded(stored[f"indices.{kind}"].numpy(), described), sizes)
-        for tensor, values in zip(members, mosaic.arrays(), strict=True):
-            bits = torch.from_numpy(np.ascontiguousarray(values))
-            flat[tensor["name"]] = bits.view(getattr(torch, kind)).reshape(tensor["shape"])
-    state: dict[str, Tensor] = {}
-    for tensor in layout["tensors"]:
-        name = tensor["name"]
-        if "alias" in tensor:
-            state[name] = state[tensor["alias"]]
-        else:
-            state[name] = flat[name] if "in" in tensor else stored[tensor["dense"]]
-    return state
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise InputError(f"{path} does not exist, wanted a file written by pack")
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is no whole safetensors file ({' '.join(str(error).split())[:120]})") from None
-
-
-def _digest(stored: Mapping[str, Tensor], layout: str) -> str:
-    """Return the SHA-256 of the layout, and of names, types, shapes and bytes of all tensors."""
-    digest = hashlib.sha256(layout.encode())
-    for name in sorted(stored):
-        tensor = stored[name].contiguous()
-        digest.update(f"{name} {_type_name(tensor.dtype)} {list(tensor.shape)}\n".encode())
-        if tensor.numel():
-            digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _type_name(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
-
-
-def _report(
-    mosaics: Sequence[Mosaic], s: int, layout: Mapping[str, Any], dense: int, packed: int, file: bytes | None
-) -> PackReport:
-    n = sum(sum(mosaic.sizes) for mosaic in mosaics)
-    bits = sum(8 * mosaic.codebook.nbytes + len(mosaic.indices) * mosaic.bits for mosaic in mosaics)
-    dense_bits = sum(8 * sum(mosaic.sizes) * mosaic.codebook.itemsize for mosaic in mosaics)
-    single = mosaics[0] if len(mosaics) == 1 else None
-    compression = 1.0 if not bits else dense_bits / bits
-    if single is not None and single.codebook.itemsize == 4:
-        compression = rac(n=n, s=s, k=single.k, m=len(single.indices))
-    return PackReport(
-        dense_bytes=dense,
-        packed_bytes=packed,
-        s=s,
-        k=sum(mosaic.k for mosaic in mosaics),
-        blocks=sum(len(mosaic.indices) for mosaic in mosaics),
-        packed_values=n,
-        index_bits=max((mosaic.bits for mosaic in mosaics), default=0),
-        entropy_coded=any(described["coding"] != "bits" for described in layout["mosaics"].values()),
-        rac=compression,
-        gzip_bytes=None if file is None else _gzip(file),
-        zstd_bytes=None if file is None else _zstd(file),
+def _packed_group(
+    dtype: str, group: Mapping[str, Tensor], cuts: tuple[Cut, ...], parameters: frozenset[str], entropy: bool
+) -> _Group:
+    bits = {name: raw_bits(tensor) for name, tensor in group.items()}
+    shapes = [tuple(tensor.shape) for tensor in group.values()]
+    plan = best_plan(list(bits.values()), shapes, cuts, [name in parameters for name in group])
+    if plan is None:
+        return _Group(_dense_piece(dtype, list(bits.values())), frozenset(), None)
+    names = list(group)
+    members = {names[index]: shapes[index] for index in plan.members}
+    layout = plan.cut.layout(list(members.values()))
+    book = codebook_of(blocks_of(layout, [bits[name] for name in members]))
+    coding, coded = encode(book.indices, book.index_bits, entropy=entropy)
+    entry = CodebookEntry(
+        dtype=dtype,
+        values=layout.values,
+        cut=plan.cut,
+        k=len(book.motifs),
+        blocks=layout.blocks,
+        coding=coding,
+        index_bytes=len(coded),
     )
+    pieces = {
+        f"codebook.{dtype}": Piece(dtype, book.motifs),
+        f"indices.{dtype}": Piece("uint8", np.frombuffer(coded, dtype=np.uint8)),
+        **_dense_piece(dtype, [values for name, values in bits.items() if name not in members]),
+    }
+    return _Group(pieces, frozenset(members), entry)
 
 
-def _gzip(data: bytes) -> int:
-    import gzip
+def _dense_piece(dtype: str, parts: list[np.ndarray]) -> dict[str, Piece]:
+    """Return the values that are no blocks, one tensor after the other; nothing where there are none."""
+    joined = np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint8)
+    return {f"dense.{dtype}": Piece(dtype, joined)} if joined.size else {}
 
-    return len(gzip.compress(data, compresslevel=9, mtime=0))
+
+def _describe(state: Mapping[str, Tensor], groups: list[_Group], metadata: Mapping[str, str]) -> Description:
+    blocks = frozenset(name for group in groups for name in group.members)
+    tensors = []
+    for name, owner in owner_of_each(state).items():
+        place: Place = "alias" if owner != name else "blocks" if name in blocks else "dense"
+        alias = owner if place == "alias" else ""
+        tensors.append(TensorEntry(name, name_of(state[name].dtype), tuple(state[name].shape), place, alias))
+    books = [group.codebook for group in groups if group.codebook]
+    return Description(tuple(tensors), tuple(sorted(books, key=lambda book: -book.values)), metadata)
 
 
-def _zstd(data: bytes) -> int:
-    import zstandard
+def _all_bits(description: Description, pieces: Pieces) -> dict[str, np.ndarray]:
+    """Return the raw bits of every tensor that is no alias, flattened.
 
-    return len(zstandard.ZstdCompressor(level=19).compress(data))
+    Raises:
+        KeyError: a piece is missing.
+        WeightsError, InputError: a piece is not what the description says.
+    """
+    found: dict[str, np.ndarray] = {}
+    for book in description.codebooks:
+        members = description.of(book.dtype, "blocks")
+        layout = book.cut.layout([entry.shape for entry in members])
+        if layout.blocks != book.blocks:
+            raise WeightsError(f"{book.blocks} blocks of {book.dtype}, but its tensors have {layout.blocks}")
+        values = values_of(layout, _blocks(book, pieces))
+        found |= {entry.name: part for entry, part in zip(members, values, strict=True)}
+    for dtype in {entry.dtype for entry in description.tensors}:
+        found |= _dense_bits(description.of(dtype, "dense"), dtype, pieces)
+    return found
+
+
+def _blocks(book: CodebookEntry, pieces: Pieces) -> np.ndarray:
+    """Return ``[m, s]`` blocks, every index checked."""
+    motifs = _piece(pieces, f"codebook.{book.dtype}", book.dtype, (book.k, book.cut.s))
+    coded = _piece(pieces, f"indices.{book.dtype}", "uint8", (book.index_bytes,))
+    indices = decode(book.coding, coded.tobytes(), book.index_bits, book.blocks)
+    if len(indices) and int(indices.max()) >= book.k:
+        raise WeightsError(f"index {int(indices.max())} is beyond the codebook of {book.k} blocks of {book.dtype}")
+    blocks: np.ndarray = motifs[indices]
+    return blocks
+
+
+def _dense_bits(entries: tuple[TensorEntry, ...], dtype: str, pieces: Pieces) -> dict[str, np.ndarray]:
+    sizes = [prod(entry.shape) for entry in entries]
+    if not sum(sizes):
+        return {entry.name: np.zeros(0, dtype=f"<u{itemsize(dtype)}") for entry in entries}
+    joined = _piece(pieces, f"dense.{dtype}", dtype, (sum(sizes),))
+    parts = np.split(joined, np.cumsum(sizes)[:-1])
+    return {entry.name: part for entry, part in zip(entries, parts, strict=True)}
+
+
+def _piece(pieces: Pieces, name: str, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+    piece = pieces[name]
+    if (piece.dtype, piece.bits.shape) != (dtype, shape):
+        found = f"{piece.dtype} {list(piece.bits.shape)}"
+        raise WeightsError(f"{name} is {found}, wanted {dtype} {list(shape)}")
+    return piece.bits

@@ -6,6 +6,7 @@ Images are held as bytes on the device that trains, and normalised batch by batc
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,7 @@ _SOURCES = {
     "fashion_mnist": _Source("FashionMNIST", 10, *_HALF),
 }
 DATASETS = ("digits", *_SOURCES)
+PATIENCE = 30.0  # seconds without a byte after which a download is given up
 
 
 def load_dataset(
@@ -180,17 +182,30 @@ def _from_torchvision(name: str, source: _Source, data_dir: Path | None, *, trai
         raise InputError(f"{name} needs --data-dir, a directory that holds its files or that they are downloaded to")
     make = getattr(datasets, source.constructor)
     try:
-        try:
-            found = make(str(data_dir), train=train, download=False)
-        except RuntimeError:  # torchvision's way to say that files are missing or damaged
-            found = make(str(data_dir), train=train, download=True)
-    except (OSError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UnreachableError(
-            f"{data_dir} does not hold {name}, and it cannot be downloaded ({reason}); put its files there"
-        ) from None
+        found = make(str(data_dir), train=train, download=False)
+    except RuntimeError:  # torchvision's way to say that files are missing or damaged
+        found = _downloaded(make, name, data_dir, train=train)
     except Exception as error:  # noqa: BLE001 - unpickling a damaged file raises anything
         raise InputError(f"{data_dir} holds {name}, but it cannot be read ({type(error).__name__}: {error})") from None
     pixels = torch.as_tensor(np.asarray(found.data))
     pixels = pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2)
     return pixels, torch.as_tensor(np.asarray(found.targets), dtype=torch.int64)
+
+
+def _downloaded(make: Any, name: str, data_dir: Path, *, train: bool) -> Any:
+    """Return torchvision's data set after a download that gives up when nothing comes for a while.
+
+    Raises:
+        UnreachableError: it cannot be downloaded or written, or what came is damaged.
+    """
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(PATIENCE)
+    try:
+        return make(str(data_dir), train=train, download=True)
+    except Exception as error:  # noqa: BLE001 - sockets, archives and the file system raise many kinds
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UnreachableError(
+            f"{data_dir} does not hold {name}, and it cannot be downloaded ({reason}); put its files there"
+        ) from None
+    finally:
+        socket.setdefaulttimeout(before)

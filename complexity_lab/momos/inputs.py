@@ -11,6 +11,7 @@ from complexity_lab.momos.augment import augment, resized
 from complexity_lab.momos.datasets import Images, Splits
 
 EVALUATION_BATCH = 512  # images
+TOGETHER = 2048 * 32**2  # pixels per channel that are augmented at once, a few megabytes
 
 
 class Inputs:
@@ -28,14 +29,23 @@ class Inputs:
             255 * torch.tensor(values, device=device).view(1, -1, 1, 1) for values in (data.mean, data.sd)
         )
 
-    def training(self, chosen: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return an augmented batch of the training images at positions ``[n]``: inputs and labels.
+    def training(self, order: Tensor, batch_size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield augmented batches of the training images at positions ``[n]``: inputs and labels.
 
-        Inputs are float32 ``[n, channels, size, size]``, labels int64 ``[n]``.
+        Inputs are float32 ``[batch, channels, size, size]``, labels int64 ``[batch]``.
         """
         images = self.data.training
-        pixels = augment(self.data.augmentation, images.pixels[chosen], self.size, generator)
-        return self._normalised(pixels), images.labels[chosen]
+        for together in torch.split(order, batch_size * self._batches_together(batch_size)):
+            pixels = augment(self.data.augmentation, images.pixels[together], self.size, generator)
+            for start in range(0, len(together), batch_size):
+                part = slice(start, start + batch_size)
+                yield self._normalised(pixels[part]), images.labels[together[part]]
+
+    def _batches_together(self, batch_size: int) -> int:
+        """Return how many batches are augmented at once: RandAugment costs as many calls for many images as for few."""
+        if self.data.augmentation != "randaugment":
+            return 1
+        return max(1, TOGETHER // (batch_size * self.size**2))
 
     def in_order(self, images: Images) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield batches of all images as they are, in order: inputs and labels."""

@@ -102,7 +102,7 @@ class _Tree:
         k = len(points)
         self.depth = max(0, (k // _search.LEAF).bit_length() - 1)
         self.order = np.arange(k)
-        self.axes = np.empty(2**self.depth - 1, dtype=np.int64)
+        self.axes = np.empty(2**self.depth - 1, dtype=np.int16)  # small, to stay in cache
         self.splits = np.empty(2**self.depth - 1, dtype=points.dtype)
         _search.build_tree(points, self.order, self.axes, self.splits, self.depth)
         self.sorted_points = points[self.order]
@@ -153,7 +153,7 @@ def kernels(dtype: np.dtype[Any]) -> Any:
         from complexity_lab.momos import _search
 
         points, found = np.zeros((1, 1), dtype=dtype), np.empty(_search.ROWS, dtype=np.int64)
-        order, axes, splits = np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=dtype)
+        order, axes, splits = np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.int16), np.zeros(0, dtype=dtype)
         _search.build_tree(points, order, axes, splits, 0)
         _search.search_tree(points, points, order, axes, splits, 0, found)
         if dtype == np.float32:

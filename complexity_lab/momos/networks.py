@@ -55,7 +55,8 @@ def _from_timm(name: str, num_classes: int, in_channels: int, image_size: int) -
     if name.startswith("tiny_vit") and image_size < 224:
         # the windows of the 224-pixel model are larger than the maps of a small image and would be mostly padding
         options["window_sizes"] = tuple(max(1, -(-image_size // reduction)) for reduction in (4, 8, 16, 32))
-    if timm.get_pretrained_cfg(name).fixed_input_size:  # transformers whose positions are learned
+    published = timm.get_pretrained_cfg(name)
+    if published is not None and published.fixed_input_size:  # transformers whose positions are learned
         options["img_size"] = image_size
     model: nn.Module = timm.create_model(
         name, pretrained=False, num_classes=num_classes, in_chans=in_channels, **options

@@ -52,7 +52,7 @@ _RESNET = Recipe(
 )
 _MLP = Recipe(model="mlp", optimizer="adamw", learning_rate=3e-4, weight_decay=1e-2)
 _VIT = replace(_MLP, model="vit", image_size=224)
-KINDS = {"mlp": _MLP, "resnet": _RESNET, "vit": _VIT}
+KINDS = {"mlp": _MLP, "resnet": _RESNET, "vit": replace(_VIT, qat_exclude=("norm",))}
 RECIPES = {
     "mlp": replace(_MLP, model="mlp"),
     "mlp5": replace(_MLP, model="mlp5"),

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -254,24 +253,25 @@ class _Run:
         self.model.train()
         count, size = len(self.data.training), self.config.recipe.batch_size
         order = torch.randperm(count, generator=self.generators["order"]).to(self.device)
-        # batch normalization cannot work on a last batch of one image: it sits this epoch out
-        batches = [batch for batch in order.split(size) if len(batch) > 1 or count == 1]
+        if count > 1 and count % size == 1:
+            order = order[:-1]  # batch normalization cannot work on a last batch of one image
+        steps = -(-len(order) // size)
         losses: list[Tensor] = []
         right = torch.zeros((), dtype=torch.int64, device=self.device)
-        for step, chosen in enumerate(batches, start=1):
+        batches = self.inputs.training(order, size, self.generators["augmentation"])
+        for step, (pixels, labels) in enumerate(batches, start=1):
             try:
-                loss, hits = self._step(chosen)
+                loss, hits = self._step(pixels, labels)
             except WeightsError as error:  # the projection found weights that are not finite
-                raise self._diverged(number, f"step {step} of {len(batches)}", str(error)) from None
+                raise self._diverged(number, f"step {step} of {steps}", str(error)) from None
             losses.append(loss)
             right += hits
         self._project_the_rest()
         self._refuse_not_finite(number, torch.stack(losses))
-        return float(torch.stack(losses).mean()), int(right) / sum(map(len, batches))
+        return float(torch.stack(losses).mean()), int(right) / len(order)
 
-    def _step(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    def _step(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Train on one batch; return its loss and how many of its images were right."""
-        pixels, labels = self.inputs.training(chosen, self.generators["augmentation"])
         with autocast(self.device, self.config.precision):
             outputs = self.forward(pixels)
             loss = F.cross_entropy(outputs, labels)
@@ -304,6 +304,7 @@ class _Run:
             f"{rate:g} there{other}"
         )
 
+    @torch.no_grad()
     def _record(self, number: int, rate: float | None = None, trained: float = 0.0) -> EpochRecord:
         """Evaluate on the validation images, and probe the raw weights."""
         loss, accuracy = self.evaluate(self.data.validation)

@@ -17,7 +17,7 @@ from complexity_lab.momos.method import Method
 from complexity_lab.momos.recipes import recipe_for
 from complexity_lab.momos.training import RunConfig, check, train
 
-RECIPE = replace(recipe_for("mlp", "digits"), epochs=3, batch_size=256)
+RECIPE = replace(recipe_for("mlp", "digits"), epochs=3, batch_size=256, image_size=8)
 MOTIFS = Method(s=8, capacity=0.01)
 
 

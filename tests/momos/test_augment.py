@@ -1,0 +1,61 @@
+"""Augmentation of batches, against torchvision's own, one image at a time."""
+
+import pytest
+import torch
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.autoaugment import RandAugment, _apply_op
+
+from complexity_lab.momos.augment import OPERATIONS_PER_IMAGE, _operations, flipped, randaugment, shifted
+
+SIGNED = ("ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate", "Brightness", "Color", "Contrast", "Sharpness")
+UNSIGNED = ("Identity", "Posterize", "Solarize", "AutoContrast", "Equalize")
+IN_ORDER = [(name, 1) for name in SIGNED] + [(name, -1) for name in SIGNED] + [(name, 1) for name in UNSIGNED] * 2
+
+
+@pytest.fixture
+def images():
+    return torch.randint(0, 256, (12, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def test_the_operations_are_those_of_randaugment_2x9_with_equal_shares():
+    space = RandAugment(2, 9)._augmentation_space(31, (32, 32))
+    assert {name for name, _ in IN_ORDER} == set(space)
+    assert {name for name, (_, signed) in space.items() if signed} == set(SIGNED)
+    assert len(_operations(32)) == len(IN_ORDER) == 2 * len(space)
+    assert OPERATIONS_PER_IMAGE == 2
+
+
+@pytest.mark.parametrize("index", range(len(IN_ORDER)))
+def test_each_operation_is_torchvisions(images, index):
+    name, sign = IN_ORDER[index]
+    magnitudes, _ = RandAugment(2, 9)._augmentation_space(31, (32, 32))[name]
+    magnitude = float(magnitudes[9]) * sign if magnitudes.ndim else 0.0
+    naive = torch.stack([_apply_op(image, name, magnitude, InterpolationMode.NEAREST, None) for image in images])
+    difference = (_operations(32)[index](images).int() - naive.int()).abs()
+    assert int(difference.max()) <= 1  # versions 1 and 2 of torchvision round a blend differently
+    assert float((difference > 0).float().mean()) < 0.03
+
+
+def test_each_image_gets_the_operations_that_were_drawn_for_it(images):
+    """The naive twin: one image at a time, with the same draws."""
+    count = len(images)
+    generator = torch.Generator().manual_seed(3)
+    drawn = [torch.randint(28, (count,), generator=generator) for _ in range(2)]
+    expected = images
+    for indices in drawn:
+        expected = torch.cat([_operations(32)[index](expected[i : i + 1]) for i, index in enumerate(indices.tolist())])
+    assert torch.equal(randaugment(images, torch.Generator().manual_seed(3)), expected)
+
+
+def test_a_shift_is_a_crop_of_the_padded_image(images):
+    generator = torch.Generator().manual_seed(4)
+    origin = torch.randint(0, 9, (2, len(images), 1), generator=generator).squeeze(2).tolist()
+    padded = torch.nn.functional.pad(images, (4,) * 4)
+    expected = [padded[i, :, y : y + 32, x : x + 32] for i, (y, x) in enumerate(zip(*origin, strict=True))]
+    assert torch.equal(shifted(images, 4, torch.Generator().manual_seed(4)), torch.stack(expected))
+
+
+def test_half_of_the_images_are_flipped(images):
+    many = images.repeat(100, 1, 1, 1)
+    turned = (flipped(many, torch.Generator().manual_seed(1)) != many).flatten(1).any(1).float().mean()
+    assert 0.45 < float(turned) < 0.55
