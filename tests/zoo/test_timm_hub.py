@@ -14,6 +14,7 @@ import pytest
 from safetensors.torch import save
 
 from complexity_lab.errors import ComplexityLabError, OutputError, UnreachableError, WeightsError
+from complexity_lab.weights.source import SkippedTensor
 from complexity_lab.zoo.from_timm import TimmZoo
 from tests.hub import BROKEN, COMMIT, GATED, Fault, Hub, attach
 
@@ -292,8 +293,7 @@ def test_a_failed_load_leaves_no_mixture_behind(hub, module, content):
     first = {tensor.name: tensor.values.copy() for tensor in initial.tensors()}
     with pytest.raises(WeightsError):
         opened.trained(None)
-    with pytest.raises(WeightsError, match="meta device"):
-        list(initial.tensors())
+    assert all(isinstance(tensor, SkippedTensor) for tensor in initial.tensors())
     again = {tensor.name: tensor.values for tensor in opened.initial(5).tensors()}
     assert all(np.array_equal(first[name], again[name]) for name in first)
     assert repository.requests
