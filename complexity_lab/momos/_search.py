@@ -71,14 +71,15 @@ def build_tree(points, order, axes, splits, depth):
 
 
 @njit(nogil=True, cache=True, boundscheck=False)
-def search_tree(blocks, sorted_points, order, axes, splits, depth, found):
+def search_tree(blocks, sorted_points, order, axes, splits, depth, found, width):
     """Write the nearest motif of every block into ``found``.
 
     ``sorted_points`` are the motifs in the order of ``order``, ``[k, s]``. On the way to a far side the squared
     distance to its corner is kept up axis by axis (Arya and Mount 1993); it is trusted only as far as rounding allows,
-    so a motif at exactly the smallest distance is never passed over.
+    so a motif at exactly the smallest distance is never passed over. ``width`` is any tuple of length s: its type tells
+    the compiler s, which unrolls every loop over axes.
     """
-    k, s = sorted_points.shape
+    k, s = len(sorted_points), len(width)
     leaves = (1 << depth) - 1
     nodes = np.empty(depth + 2, dtype=np.int64)
     gaps = np.empty(depth + 2, dtype=np.float64)
@@ -96,7 +97,7 @@ def search_tree(blocks, sorted_points, order, axes, splits, depth, found):
             if gap * SURE > best:
                 continue
             node = nodes[top]
-            for axis in range(s):
+            for axis in range(len(width)):
                 corner[axis] = corners[top, axis]
             while node < leaves:  # go down the nearer side, leave the other for later
                 axis = axes[node]
@@ -108,14 +109,14 @@ def search_tree(blocks, sorted_points, order, axes, splits, depth, found):
                 if to_far * SURE <= best:
                     nodes[top] = far
                     gaps[top] = to_far
-                    for other in range(s):
+                    for other in range(len(width)):
                         corners[top, other] = corner[other]
                     corners[top, axis] = beyond
                     top += 1
             place = node - leaves
             for at in range(k * place >> depth, k * (place + 1) >> depth):
                 distance = 0.0
-                for axis in range(s):
+                for axis in range(len(width)):
                     difference = np.float64(blocks[b, axis]) - np.float64(sorted_points[at, axis])
                     distance += difference * difference
                 if distance < best or (distance == best and order[at] < order[nearest]):
@@ -124,53 +125,48 @@ def search_tree(blocks, sorted_points, order, axes, splits, depth, found):
 
 
 @intrinsic
-def _least_of_group(typing_context, blocks, at, motifs, group, halves, leasts):
-    """Write the smallest ``|z|^2 / 2 - b z`` of a group of motifs for ROWS blocks from ``at`` to ``leasts[:, group]``.
+def _score_group(typing_context, blocks, at, motifs, group, halves, leasts, best):
+    """Score ``|z|^2 / 2 - b z`` of a group of motifs for ROWS blocks from ``at``.
 
-    The blocks share every load of motifs, and all sums stay in registers over the whole loop; left to itself the
-    compiler vectorizes neither this loop nor a minimum.
+    Lane ``l`` of ``leasts[row, group]`` gets the smallest score of the motifs ``l``, ``l + 16``, ... of the group, and
+    ``best[row]`` is lowered to it. The blocks share every load of motifs, and all sums stay in registers over the whole
+    loop; left to itself the compiler vectorizes neither this loop nor a minimum.
     """
-    signature = types.void(blocks, types.int64, motifs, types.int64, halves, leasts)
+    signature = types.void(blocks, types.int64, motifs, types.int64, halves, leasts, best)
 
     def codegen(context, builder, signature, args):
-        def array(index):
-            return context.make_array(signature.args[index])(context, builder, args[index])
-
-        block, motif, half, least = array(0), array(2), array(4), array(5)
+        block, motif, half, least, lowest = (
+            context.make_array(signature.args[index])(context, builder, args[index]) for index in (0, 2, 4, 5, 6)
+        )
         at, group = args[1], args[3]
         size = builder.extract_value(block.shape, 1)
-        single = ir.FloatType()
-        vector = ir.VectorType(single, LANES)
-        undefined = ir.Constant(vector, ir.Undefined)
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+        vector, undefined, zeros = _vector_types()
+
+        def place_of(data, offset):
+            return builder.bitcast(builder.gep(data, [offset]), vector.as_pointer())
 
         def load(data, offset):
-            pointer = builder.bitcast(builder.gep(data, [offset]), vector.as_pointer())
-            return builder.load(pointer, align=4)
+            return builder.load(place_of(data, offset), align=4)
 
-        def number(value):
-            return ir.Constant(ir.IntType(64), value)
-
-        first = builder.mul(group, number(GROUP))
+        first = builder.mul(group, _word(GROUP))
         sums = []
         for row in range(ROWS):
             for lane in range(VECTORS):
-                place = cgutils.alloca_once(builder, vector)
-                builder.store(load(half.data, builder.add(first, number(lane * LANES))), place)
-                sums.append((row, lane, place))
-        rows = [builder.mul(builder.add(at, number(row)), size) for row in range(ROWS)]
-        base = builder.mul(builder.mul(group, size), number(GROUP))
+                sums.append((row, lane, cgutils.alloca_once(builder, vector)))
+                builder.store(load(half.data, builder.add(first, _word(lane * LANES))), sums[-1][2])
+        rows = [builder.mul(builder.add(at, _word(row)), size) for row in range(ROWS)]
+        base = builder.mul(builder.mul(group, size), _word(GROUP))
+        fma = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{LANES}f32"
+        )
         with cgutils.for_range(builder, size) as loop:
-            here = builder.add(base, builder.mul(loop.index, number(GROUP)))
-            vectors = [load(motif.data, builder.add(here, number(lane * LANES))) for lane in range(VECTORS)]
+            here = builder.add(base, builder.mul(loop.index, _word(GROUP)))
+            vectors = [load(motif.data, builder.add(here, _word(lane * LANES))) for lane in range(VECTORS)]
             negatives = []
             for row in rows:
-                value = builder.load(builder.gep(block.data, [builder.add(row, loop.index)]))
-                value = builder.fneg(value)
+                value = builder.fneg(builder.load(builder.gep(block.data, [builder.add(row, loop.index)])))
                 spread = builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
                 negatives.append(builder.shuffle_vector(spread, undefined, zeros))
-            three = ir.FunctionType(vector, [vector] * 3)
-            fma = cgutils.get_or_insert_function(builder.module, three, f"llvm.fma.v{LANES}f32")
             for row, lane, place in sums:
                 builder.store(builder.call(fma, [negatives[row], vectors[lane], builder.load(place)]), place)
 
@@ -182,25 +178,68 @@ def _least_of_group(typing_context, blocks, at, motifs, group, halves, leasts):
             found = [builder.load(place) for of, _, place in sums if of == row]
             while len(found) > 1:
                 found = [smaller(found[i], found[i + 1]) for i in range(0, len(found), 2)]
-            rest = found[0]
-            for half_width in (8, 4, 2, 1):  # fold the vector onto itself
-                turn = ir.Constant(
-                    ir.VectorType(ir.IntType(32), LANES), [(i + half_width) % LANES for i in range(LANES)]
-                )
-                rest = smaller(rest, builder.shuffle_vector(rest, undefined, turn))
-            where = builder.add(builder.mul(number(row), groups), group)
-            one = builder.extract_element(rest, ir.Constant(ir.IntType(32), 0))
-            builder.store(one, builder.gep(least.data, [where]))
+            where = builder.mul(builder.add(builder.mul(_word(row), groups), group), _word(LANES))
+            builder.store(found[0], place_of(least.data, where), align=4)
+            so_far = _word(row * LANES)
+            builder.store(smaller(found[0], load(lowest.data, so_far)), place_of(lowest.data, so_far), align=4)
         return context.get_dummy_value()
 
     return signature, codegen
+
+
+@intrinsic
+def _lanes_within(typing_context, leasts, place, limit):
+    """Return a mask of the 16 values from ``place`` of flattened ``leasts`` that are at most ``limit``."""
+    signature = types.uint64(leasts, types.int64, types.float32)
+
+    def codegen(context, builder, signature, args):
+        least = context.make_array(signature.args[0])(context, builder, args[0])
+        vector, undefined, zeros = _vector_types()
+        values = builder.load(builder.bitcast(builder.gep(least.data, [args[1]]), vector.as_pointer()), align=4)
+        spread = builder.insert_element(undefined, args[2], ir.Constant(ir.IntType(32), 0))
+        within = builder.fcmp_ordered("<=", values, builder.shuffle_vector(spread, undefined, zeros))
+        return builder.zext(builder.bitcast(within, ir.IntType(LANES)), ir.IntType(64))
+
+    return signature, codegen
+
+
+def _vector_types():
+    """Return the type of a vector, an undefined one, and the shuffle that spreads its first element."""
+    vector = ir.VectorType(ir.FloatType(), LANES)
+    return vector, ir.Constant(vector, ir.Undefined), ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+
+
+def _word(value):
+    return ir.Constant(ir.IntType(64), value)
+
+
+@njit(nogil=True, cache=True, boundscheck=False)
+def _exact(block, points, leasts, row, limit):
+    """Return the nearest motif by float64 among those in lanes whose smallest score is at most ``limit``."""
+    k, s = points.shape
+    groups = leasts.shape[1]
+    best, index = np.inf, np.int64(0)
+    for group in range(groups):
+        mask = _lanes_within(leasts, (row * groups + group) * LANES, limit)
+        if mask == 0:
+            continue
+        for at in range(group * GROUP, min((group + 1) * GROUP, k)):
+            if not (mask >> np.uint64(at % LANES)) & np.uint64(1):
+                continue
+            distance = 0.0
+            for axis in range(s):
+                difference = np.float64(block[axis]) - np.float64(points[at, axis])
+                distance += difference * difference
+            if distance < best:  # motifs come in order, so the first of equals has the lowest index
+                best, index = distance, np.int64(at)
+    return index
 
 
 @njit(nogil=True, cache=True, boundscheck=False)
 def search_all(blocks, points, motifs, halves, slack, found):
     """Write the nearest motif of every block into ``found``, by looking at all of them.
 
-    Scores in float32 leave a few groups of candidates, and float64 decides.
+    Scores in float32 leave a few candidates, and float64 decides.
 
     Args:
         blocks: ``[m, s]`` float32, m a multiple of ROWS.
@@ -210,28 +249,18 @@ def search_all(blocks, points, motifs, halves, slack, found):
         slack: bounds the rounding of a score: for a block of norm ``n`` by ``slack[0] + slack[1] n``.
         found: int64 ``[m]``.
     """
-    k, s = points.shape
+    s = points.shape[1]
     groups = motifs.shape[0]
-    leasts = np.empty((ROWS, groups), dtype=np.float32)
+    leasts = np.empty((ROWS, groups, LANES), dtype=np.float32)
+    best = np.empty((ROWS, LANES), dtype=np.float32)
     for top in range(0, blocks.shape[0], ROWS):
+        best[:] = np.inf
         for group in range(groups):
-            _least_of_group(blocks, top, motifs, group, halves, leasts)
+            _score_group(blocks, top, motifs, group, halves, leasts, best)
         for row in range(ROWS):
-            norm, least = 0.0, leasts[row, 0]
+            norm, least = 0.0, np.float64(best[row].min())
             for axis in range(s):
                 norm += np.float64(blocks[top + row, axis]) ** 2
-            for group in range(1, groups):
-                least = min(least, leasts[row, group])
-            limit = np.float64(least) + 2.0 * (slack[0] + slack[1] * np.sqrt(norm))
-            best, index = np.inf, np.int64(0)
-            for group in range(groups):
-                if leasts[row, group] > limit:
-                    continue
-                for at in range(group * GROUP, min((group + 1) * GROUP, k)):
-                    distance = 0.0
-                    for axis in range(s):
-                        difference = np.float64(blocks[top + row, axis]) - np.float64(points[at, axis])
-                        distance += difference * difference
-                    if distance < best:  # motifs come in order, so the first of equals has the lowest index
-                        best, index = distance, np.int64(at)
-            found[top + row] = index
+            limit = least + 2.0 * (slack[0] + slack[1] * np.sqrt(norm))
+            above = np.nextafter(np.float32(limit), np.float32(np.inf))  # not below what it was rounded from
+            found[top + row] = _exact(blocks[top + row], points, leasts, row, above)

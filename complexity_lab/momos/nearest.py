@@ -19,6 +19,7 @@ from complexity_lab.binary.kernels import compiling
 
 Method = Literal["tree", "fused", "chunked"]
 SMALL = 2**24  # distances times values of a block; below, loading compiled kernels does not pay
+TREE_FROM = (0, 0, 200, 800, 4000, 8000, 14_000)  # motifs from which a tree is faster, by values of a block
 CHUNK = 2**22  # float64 differences held at the same time
 LARGEST = 1e15  # values above could overflow float32 scores
 
@@ -50,7 +51,7 @@ def choose(blocks: Tensor, motifs: Tensor) -> Method:
     (m, s), k = blocks.shape, motifs.shape[0]
     if blocks.device.type != "cpu" or m * k * s < SMALL:
         return "chunked"
-    if s <= 2 or (s <= 4 and k > 500) or (s <= 6 and k > 8000):
+    if s < len(TREE_FROM) and k >= TREE_FROM[s]:
         return "tree"
     single = blocks.dtype == torch.float32
     return "fused" if single and _largest(blocks) < LARGEST and _largest(motifs) < LARGEST else "tree"
@@ -97,9 +98,9 @@ class _Tree:
     """A k-d tree of distinct motifs."""
 
     def __init__(self, points: np.ndarray) -> None:
-        _search = kernels(points.dtype)
-        self.kernel = _search.search_tree
-        k = len(points)
+        k, s = points.shape
+        _search = kernels(points.dtype, s)
+        self.kernel, self.width = _search.search_tree, (0,) * s
         self.depth = max(0, (k // _search.LEAF).bit_length() - 1)
         self.order = np.arange(k)
         self.axes = np.empty(2**self.depth - 1, dtype=np.int16)  # small, to stay in cache
@@ -109,7 +110,7 @@ class _Tree:
 
     def __call__(self, blocks: np.ndarray, found: np.ndarray) -> None:
         """Write the nearest motif of each block into ``found``."""
-        self.kernel(blocks, self.sorted_points, self.order, self.axes, self.splits, self.depth, found)
+        self.kernel(blocks, self.sorted_points, self.order, self.axes, self.splits, self.depth, found, self.width)
 
 
 class _Fused:
@@ -120,9 +121,9 @@ class _Fused:
     """
 
     def __init__(self, points: np.ndarray) -> None:
+        k, s = points.shape
         _search = kernels(points.dtype)
         self.kernel, self.rows = _search.search_all, _search.ROWS
-        k, s = points.shape
         groups = -(-k // _search.GROUP)
         squares = np.square(points, dtype=np.float64).sum(axis=1) / 2
         spread = np.zeros((groups * _search.GROUP, s), dtype=np.float32)
@@ -144,22 +145,24 @@ class _Fused:
 
 
 @cache
-def kernels(dtype: np.dtype[Any]) -> Any:
-    """Return the module of compiled kernels, ready for values of one type.
+def kernels(dtype: np.dtype[Any], s: int | None = None) -> Any:
+    """Return the module of compiled kernels, ready for values of one type: the tree for blocks of ``s``, or the other.
 
     numba's disk cache is not safe with several writers, so whatever is compiled is compiled here, under its lock.
     """
     with compiling():
         from complexity_lab.momos import _search
 
-        points, found = np.zeros((1, 1), dtype=dtype), np.empty(_search.ROWS, dtype=np.int64)
-        order, axes, splits = np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.int16), np.zeros(0, dtype=dtype)
-        _search.build_tree(points, order, axes, splits, 0)
-        _search.search_tree(points, points, order, axes, splits, 0, found)
-        if dtype == np.float32:
+        found = np.empty(_search.ROWS, dtype=np.int64)
+        if s is not None:
+            points, order = np.zeros((1, s), dtype=dtype), np.zeros(1, dtype=np.int64)
+            axes, splits = np.zeros(0, dtype=np.int16), np.zeros(0, dtype=dtype)
+            _search.build_tree(points, order, axes, splits, 0)
+            _search.search_tree(points, points, order, axes, splits, 0, found, (0,) * s)
+        else:
             groups = np.zeros((1, 1, _search.GROUP), dtype=dtype)
             blocks, halves = np.zeros((_search.ROWS, 1), dtype=dtype), np.zeros(_search.GROUP, dtype=dtype)
-            _search.search_all(blocks, points, groups, halves, np.zeros(2), found)
+            _search.search_all(blocks, blocks[:1].copy(), groups, halves, np.zeros(2), found)
     return _search
 
 
