@@ -45,13 +45,13 @@ app.command("measure")(measure.measure_cli)
 app.command("figures")(figures.figures_cli)
 app.command("report")(report.report_cli)
 app.command("train")(train.train_cli)
+app.command("reproduce")(reproduce.reproduce_cli)
 app.command("pack")(pack.pack_cli)
 app.command("unpack")(pack.unpack_cli)
 app.command("doctor")(doctor.doctor_cli)
 app.command("bench")(bench.bench_cli)
 app.add_typer(zoo.app, name="zoo")
 app.add_typer(study.app, name="study")
-app.add_typer(reproduce.app, name="reproduce")
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,101 +15,47 @@ if TYPE_CHECKING:
     from complexity_lab.experiments.plan import TrainingPlan
     from complexity_lab.experiments.run import ExperimentResult, Told
 
-app = typer.Typer(help="Reproduce the tables of the MoMos paper.", no_args_is_help=True)
 
-Dataset = Annotated[str, typer.Option(help="digits (embedded), cifar10, cifar100, mnist or fashion_mnist.")]
-Seeds = Annotated[str, typer.Option(help="How many seeds (3), or which (0,1,7).")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
-PresetName = Annotated[str, typer.Option(help="Recipe: paper (a projection per step), reference (per epoch) or quick.")]
-Epochs = Annotated[int | None, typer.Option(help="Epochs at most, instead of the recipe's.")]
-Models = Annotated[list[str] | None, typer.Option("--model", help="Only this model; may be repeated.")]
-DataDir = Annotated[Path | None, typer.Option(help="Where data sets lie, or are downloaded to. Not needed for digits.")]
-Jobs = Annotated[int | None, typer.Option(help="Runs at the same time; default one per core, on a GPU one.")]
-Out = Annotated[Path | None, typer.Option(help="Directory of the experiment; default runs/NAME-DATASET-HASH.")]
-KeepWeights = Annotated[bool, typer.Option("--keep-weights", help="Keep the weights of every run.")]
-Retry = Annotated[bool, typer.Option("--retry-failed", help="Train runs again that failed before.")]
-
-
-@app.callback()
-def group() -> None:
-    """Reproduce the tables of the MoMos paper."""
-
-
-def _reproduce(
-    table: Literal["table1", "table2"],
-    dataset: str,
-    seeds: str,
-    device: str,
-    preset: str,
-    epochs: int | None,
-    models: list[str] | None,
-    data_dir: Path | None,
-    jobs: int | None,
-    out: Path | None,
-    keep_weights: bool,
-    retry_failed: bool,
+def reproduce_cli(
+    table: Annotated[str, typer.Argument(help="table1 (MLP, ResNet20, Tiny-ViT) or table2 (MobileViT-XXS).")],
+    dataset: Annotated[
+        str, typer.Option(help="digits (embedded), cifar10, cifar100, mnist or fashion_mnist.")
+    ] = "digits",
+    seeds: Annotated[str, typer.Option(help="How many seeds (3), or which (0,1,7).")] = "3",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    preset: Annotated[
+        str, typer.Option(help="Recipe: paper (a projection per step), reference (per epoch) or quick.")
+    ] = "paper",
+    epochs: Annotated[int | None, typer.Option(help="Epochs at most, instead of the recipe's.")] = None,
+    models: Annotated[list[str] | None, typer.Option("--model", help="Only this model; may be repeated.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where data sets lie, or are downloaded to. Not needed for digits.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(help="Runs at the same time; default one per core, on a GPU one.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Directory of the experiment; default runs/TABLE-DATASET-HASH.")
+    ] = None,
+    keep_weights: Annotated[bool, typer.Option("--keep-weights", help="Keep the weights of every run.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Train runs again that failed before.")] = False,
 ) -> None:
+    """Train every network with every method of a table of the MoMos paper, and write it beside the printed one.
+
+    Methods: baseline; QAT with 16, 8 and 4 bits; MoMos with blocks of 2 and 4 at capacities of 10, 5, 1 and 0.5 %.
+    On digits all images are 32x32 and epochs fewer; the table says how many. Run the same command again to continue.
+    """
     from complexity_lab.experiments.plan import table_plan
 
     plan = table_plan(
-        table,
+        table,  # type: ignore[arg-type]  # this and the preset are checked by the plan
         dataset=dataset,
         seeds=parse_seeds(seeds),
-        preset=preset,  # type: ignore[arg-type]  # checked by the plan
+        preset=preset,  # type: ignore[arg-type]
         epochs=epochs,
         models=tuple(models or ()),
     )
     directory = out or Path("runs") / f"{table}-{dataset}-{plan.hash()[:8]}"
     options: dict[str, Any] = {"jobs": jobs, "device": device, "data_dir": data_dir, "keep_weights": keep_weights}
-    code = train_and_show(plan, directory, name=table, retry_failed=retry_failed, **options)
-    raise typer.Exit(code)
-
-
-@app.command("table1")
-def table1_cli(
-    dataset: Dataset = "digits",
-    seeds: Seeds = "3",
-    device: Device = "auto",
-    preset: PresetName = "paper",
-    epochs: Epochs = None,
-    models: Models = None,
-    data_dir: DataDir = None,
-    jobs: Jobs = None,
-    out: Out = None,
-    keep_weights: KeepWeights = False,
-    retry_failed: Retry = False,
-) -> None:
-    """Train MLP, ResNet20 and Tiny-ViT with every method of Table 1, and write the table beside the printed one.
-
-    Methods: baseline; QAT with 16, 8 and 4 bits; MoMos with blocks of 2 and 4 at capacities of 10, 5, 1 and 0.5 %.
-    On digits all images are 32x32 and epochs fewer; the table says how many. Run the same command again to continue.
-    """
-    _reproduce(
-        "table1", dataset, seeds, device, preset, epochs, models, data_dir, jobs, out, keep_weights, retry_failed
-    )
-
-
-@app.command("table2")
-def table2_cli(
-    dataset: Dataset = "digits",
-    seeds: Seeds = "3",
-    device: Device = "auto",
-    preset: PresetName = "paper",
-    epochs: Epochs = None,
-    models: Models = None,
-    data_dir: DataDir = None,
-    jobs: Jobs = None,
-    out: Out = None,
-    keep_weights: KeepWeights = False,
-    retry_failed: Retry = False,
-) -> None:
-    """Train MobileViT-XXS with the methods of Table 2, and write the table beside the printed one.
-
-    Methods as in table1. Run the same command again to continue.
-    """
-    _reproduce(
-        "table2", dataset, seeds, device, preset, epochs, models, data_dir, jobs, out, keep_weights, retry_failed
-    )
+    raise typer.Exit(train_and_show(plan, directory, name=table, retry_failed=retry_failed, **options))
 
 
 def train_and_show(

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from complexity_lab.errors import OutputError
 from complexity_lab.figures import bdm_ratio, compressor_ratios, decomposition, effect_size, initial_spread, layers
 from complexity_lab.figures.figure import Figure
-from complexity_lab.figures.render import RenderedFigure, chosen_figures, paint, svg_bytes, write_figure
+from complexity_lab.figures.render import RenderedFigure, paint, svg_bytes, write_figures
 from complexity_lab.statistics import SurveyTables
 
 FIGURES: Final[dict[str, Figure[SurveyTables]]] = {
@@ -38,11 +37,5 @@ def render(directory: Path, out: Path | None = None, names: Sequence[str] | None
         UnknownNameError: there is no figure of that name.
         OutputError: ``out`` cannot be written.
     """
-    tables = SurveyTables.read(directory)
-    chosen, _ = chosen_figures(tables, FIGURES, names)
     folder = out if out is not None else directory / "figures"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot create {folder}: {error}; choose another --out") from error
-    return [write_figure(figure, tables, folder) for figure in chosen]
+    return write_figures(SurveyTables.read(directory), FIGURES, folder, names)

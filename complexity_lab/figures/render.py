@@ -87,3 +87,21 @@ def write_figure(figure: Figure[Tables], tables: Tables, folder: Path) -> Render
     except OSError as error:
         raise OutputError(f"cannot write figure {figure.name} to {folder}: {error}; choose another --out") from error
     return RenderedFigure(figure.name, figure.title, figure.caption(table), paths["pdf"], paths["png"], paths["csv"])
+
+
+def write_figures(
+    tables: Tables, figures: Mapping[str, Figure[Tables]], folder: Path, names: Sequence[str] | None = None
+) -> list[RenderedFigure]:
+    """Write the figures that apply to the tables, or those named, into a folder that is created if missing.
+
+    Raises:
+        InputError: a figure named does not apply.
+        UnknownNameError: there is no figure of that name.
+        OutputError: the folder cannot be written.
+    """
+    chosen, _ = chosen_figures(tables, figures, names)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot create {folder}: {error}; choose another --out") from error
+    return [write_figure(figure, tables, folder) for figure in chosen]

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from complexity_lab.errors import OutputError
 from complexity_lab.figures import capacity, distortion, trade_off
 from complexity_lab.figures.figure import Figure
-from complexity_lab.figures.render import RenderedFigure, chosen_figures, write_figure
+from complexity_lab.figures.render import RenderedFigure, write_figures
 from complexity_lab.statistics.training import TrainingTables
 
 TRAINING_FIGURES: Final[dict[str, Figure[TrainingTables]]] = {
@@ -25,11 +24,5 @@ def render_training(
         UnknownNameError: there is no figure of that name.
         OutputError: ``out`` cannot be written.
     """
-    tables = TrainingTables.read(directory)
-    chosen, _ = chosen_figures(tables, TRAINING_FIGURES, names)
     folder = out if out is not None else directory / "figures"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot create {folder}: {error}; choose another --out") from error
-    return [write_figure(figure, tables, folder) for figure in chosen]
+    return write_figures(TrainingTables.read(directory), TRAINING_FIGURES, folder, names)
