@@ -17,9 +17,9 @@ from torch import Tensor
 
 from complexity_lab.binary.kernels import compiling
 
-Method = Literal["tree", "fused", "chunked"]
+Method = Literal["boxes", "fused", "chunked"]
 SMALL = 2**24  # distances times values of a block; below, loading compiled kernels does not pay
-TREE_FROM = (0, 0, 200, 800, 4000, 8000, 14_000)  # motifs from which a tree is faster, by values of a block
+BOXES_FROM = (0, 0, 200, 800, 4000, 8000, 14_000)  # motifs from which a tree is faster, by values of a block
 CHUNK = 2**22  # float64 differences held at the same time
 LARGEST = 1e15  # values above could overflow float32 scores
 
@@ -41,7 +41,7 @@ def nearest(blocks: Tensor, motifs: Tensor, method: Method | None = None) -> Ten
         return _chunked(blocks, motifs)
     points, first = _distinct(motifs.numpy())
     values = np.ascontiguousarray(blocks.numpy())
-    search = _Tree(points) if chosen == "tree" else _Fused(points)
+    search = _Boxes(points) if chosen == "boxes" else _Fused(points)
     found = _side_by_side(search, values)
     return torch.from_numpy(first[found])
 
@@ -51,10 +51,10 @@ def choose(blocks: Tensor, motifs: Tensor) -> Method:
     (m, s), k = blocks.shape, motifs.shape[0]
     if blocks.device.type != "cpu" or m * k * s < SMALL:
         return "chunked"
-    if s < len(TREE_FROM) and k >= TREE_FROM[s]:
-        return "tree"
+    if s < len(BOXES_FROM) and k >= BOXES_FROM[s]:
+        return "boxes"
     single = blocks.dtype == torch.float32
-    return "fused" if single and _largest(blocks) < LARGEST and _largest(motifs) < LARGEST else "tree"
+    return "fused" if single and _largest(blocks) < LARGEST and _largest(motifs) < LARGEST else "boxes"
 
 
 def _largest(values: Tensor) -> float:
@@ -79,14 +79,13 @@ def _chunked(blocks: Tensor, motifs: Tensor) -> Tensor:
 def _distinct(motifs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the different motifs in order of their first index, and those indices.
 
-    Equal motifs would make a tree visit all of them for every block that is nearest to them.
+    Equal motifs would all be visited for every block that is nearest to them.
     """
     values = np.ascontiguousarray(motifs) + np.zeros(1, dtype=motifs.dtype)  # -0.0 becomes 0.0
-    words = values.view(f"u{values.itemsize}").astype(np.uint64)
-    keys = np.zeros(len(values), dtype=np.uint64)
-    for axis in range(values.shape[1]):  # a hash: rows of equal keys are compared below
-        keys = (keys ^ words[:, axis]) * np.uint64(0x9E3779B97F4A7C15)
-        keys ^= keys >> np.uint64(29)
+    keys = _hashes(values)
+    in_order = np.sort(keys)
+    if not (in_order[1:] == in_order[:-1]).any():  # mostly so for weights as training leaves them
+        return values, np.arange(len(values))
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     if not np.array_equal(values[first][inverse], values):  # two motifs share a key: compare whole rows
         _, first = np.unique(values, axis=0, return_index=True)
@@ -94,35 +93,72 @@ def _distinct(motifs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return values[first], first
 
 
-class _Tree:
-    """A k-d tree of distinct motifs."""
+def _hashes(values: np.ndarray) -> np.ndarray:
+    """Return a key for each row, uint64 ``[k]``: equal for equal rows, seldom for others."""
+    words = values.view(f"u{values.itemsize}").astype(np.uint64)
+    keys = np.zeros(len(values), dtype=np.uint64)
+    for axis in range(values.shape[1]):
+        keys = (keys ^ words[:, axis]) * np.uint64(0x9E3779B97F4A7C15)
+        keys ^= keys >> np.uint64(29)
+    return keys
+
+
+class _Boxes:
+    """A tree of bounding boxes over distinct motifs, 16 to a node."""
 
     def __init__(self, points: np.ndarray) -> None:
         k, s = points.shape
-        _search = kernels(points.dtype, s)
-        self.kernel, self.width = _search.search_tree, (0,) * s
-        self.depth = max(0, (k // _search.LEAF).bit_length() - 1)
-        self.order = np.arange(k)
-        self.axes = np.empty(2**self.depth - 1, dtype=np.int16)  # small, to stay in cache
-        self.splits = np.empty(2**self.depth - 1, dtype=points.dtype)
-        _search.build_tree(points, self.order, self.axes, self.splits, self.depth)
-        self.sorted_points = points[self.order]
+        _search = kernels(points.dtype, "boxes")
+        self.kernel = _search.search_boxes
+        order = np.arange(k)
+        _search.sort_into_leaves(points, order)
+        leaves = _by_lane(points[order], _search.LANES)
+        lows, highs, counts = _boxes_around(leaves, _search.LANES)
+        starts = np.cumsum([0, *map(len, lows[:-1])])
+        limits = np.finfo(points.dtype)
+        # four times the bound on the rounding of a distance, so that it also covers that of a box and of float64
+        factor, summand = 1 + 4 * (s + 4) * float(limits.eps), 4 * (s + 4) * float(limits.tiny)
+        slack = np.array([factor, summand], dtype=points.dtype)
+        sides = np.concatenate(lows), np.concatenate(highs)
+        self.tree = (points[order], order, leaves, *sides, starts, np.array(counts), slack)
 
     def __call__(self, blocks: np.ndarray, found: np.ndarray) -> None:
         """Write the nearest motif of each block into ``found``."""
-        self.kernel(blocks, self.sorted_points, self.order, self.axes, self.splits, self.depth, found, self.width)
+        self.kernel(blocks, *self.tree, found)
+
+
+def _by_lane(rows: np.ndarray, lanes: int) -> np.ndarray:
+    """Return ``[n, s]`` rows as ``[ceil(n / lanes), s, lanes]``, filled up with the last row."""
+    missing = -len(rows) % lanes
+    full = np.concatenate([rows, np.repeat(rows[-1:], missing, axis=0)]) if missing else rows
+    return np.ascontiguousarray(full.reshape(-1, lanes, rows.shape[1]).swapaxes(1, 2))
+
+
+def _boxes_around(leaves: np.ndarray, lanes: int) -> tuple[list[np.ndarray], list[np.ndarray], list[int]]:
+    """Return the lower and upper sides of the boxes of each level, by lane, and their number, leaves first."""
+    lows, highs, counts = [], [], []
+    low, high = leaves, leaves
+    while not counts or counts[-1] > lanes:
+        below, above = low.min(axis=2), high.max(axis=2)
+        counts.append(len(below))
+        low, high = _by_lane(below, lanes), _by_lane(above, lanes)
+        lows.append(low)
+        highs.append(high)
+    return lows, highs, counts
 
 
 class _Fused:
     """Brute force over distinct motifs in float32, with a bound on its rounding, and float64 for what is left.
 
     A score ``|z|^2 / 2 - b z`` is a sum of ``s + 1`` terms; its rounding is below ``(s + 4) 2^-24`` times the sum of
-    their absolute values, which is at most ``|z|^2 / 2 + |b| |z|``.
+    their absolute values, which is at most ``|z|^2 / 2 + |b| |z|``. The float64 distance that decides is itself
+    rounded, by less than ``(s + 4) 2^-53`` times ``2 |b|^2 + 2 |z|^2``: for blocks far larger than every motif that is
+    more, and makes ties.
     """
 
     def __init__(self, points: np.ndarray) -> None:
         k, s = points.shape
-        _search = kernels(points.dtype)
+        _search = kernels(points.dtype, "fused")
         self.kernel, self.rows = _search.search_all, _search.ROWS
         groups = -(-k // _search.GROUP)
         squares = np.square(points, dtype=np.float64).sum(axis=1) / 2
@@ -133,7 +169,8 @@ class _Fused:
         self.halves = np.full(groups * _search.GROUP, np.float32(3e38))
         self.halves[:k] = squares
         unit = (s + 4) * 2.0**-23
-        self.slack = np.array([unit * float(squares.max()) + 1e-37, unit * float(np.sqrt(2 * squares.max()))])
+        most = float(squares.max())
+        self.slack = np.array([unit * most + 1e-37, unit * float(np.sqrt(2 * most)), (s + 4) * 2.0**-52])
 
     def __call__(self, blocks: np.ndarray, found: np.ndarray) -> None:
         """Write the nearest motif of each block into ``found``."""
@@ -145,8 +182,8 @@ class _Fused:
 
 
 @cache
-def kernels(dtype: np.dtype[Any], s: int | None = None) -> Any:
-    """Return the module of compiled kernels, ready for values of one type: the tree for blocks of ``s``, or the other.
+def kernels(dtype: np.dtype[Any], method: Literal["boxes", "fused"]) -> Any:
+    """Return the module of compiled kernels, ready for one method and values of one type.
 
     numba's disk cache is not safe with several writers, so whatever is compiled is compiled here, under its lock.
     """
@@ -154,15 +191,15 @@ def kernels(dtype: np.dtype[Any], s: int | None = None) -> Any:
         from complexity_lab.momos import _search
 
         found = np.empty(_search.ROWS, dtype=np.int64)
-        if s is not None:
-            points, order = np.zeros((1, s), dtype=dtype), np.zeros(1, dtype=np.int64)
-            axes, splits = np.zeros(0, dtype=np.int16), np.zeros(0, dtype=dtype)
-            _search.build_tree(points, order, axes, splits, 0)
-            _search.search_tree(points, points, order, axes, splits, 0, found, (0,) * s)
+        if method == "boxes":
+            points, one = np.zeros((1, 1), dtype=dtype), np.zeros(1, dtype=np.int64)
+            _search.sort_into_leaves(points, one)
+            lanes, slack = np.zeros((1, 1, _search.LANES), dtype=dtype), np.ones(2, dtype=dtype)
+            _search.search_boxes(points, points, one, lanes, lanes, lanes, one, one + 1, slack, found)
         else:
             groups = np.zeros((1, 1, _search.GROUP), dtype=dtype)
             blocks, halves = np.zeros((_search.ROWS, 1), dtype=dtype), np.zeros(_search.GROUP, dtype=dtype)
-            _search.search_all(blocks, blocks[:1].copy(), groups, halves, np.zeros(2), found)
+            _search.search_all(blocks, blocks[:1].copy(), groups, halves, np.zeros(3), found)
     return _search
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from complexity_lab.momos import nearest as nearest_module
 from complexity_lab.momos.nearest import choose, nearest
 
-METHODS = ("tree", "fused", "chunked")
+METHODS = ("boxes", "fused", "chunked")
 
 
 def brute_force(blocks, motifs):
@@ -65,7 +65,7 @@ def test_equal_motifs_lose_to_the_first(method):
     assert nearest(torch.zeros(3, 3), torch.from_numpy(motifs), method).tolist() == [0, 0, 0]
 
 
-@pytest.mark.parametrize("method", ["tree", "chunked"])
+@pytest.mark.parametrize("method", ["boxes", "chunked"])
 def test_double_precision(method):
     rng = np.random.default_rng(1)
     motifs = 1 + 1e-12 * rng.standard_normal((300, 3))
@@ -77,14 +77,14 @@ def test_values_whose_squares_overflow_single_precision():
     values = (rng.standard_normal((300, 9)) * 1e37).astype(np.float32)
     blocks, motifs = torch.from_numpy(values[:200]), torch.from_numpy(values[200:])
     assert nearest(blocks, motifs).tolist() == brute_force(values[:200], values[200:]).tolist()
-    assert choose(blocks.repeat(1000, 1), motifs.repeat(100, 1)) == "tree"
+    assert choose(blocks.repeat(1000, 1), motifs.repeat(100, 1)) == "boxes"
 
 
 def test_threads_do_not_matter(monkeypatch):
     rng = np.random.default_rng(3)
     blocks = torch.from_numpy(rng.standard_normal((1003, 5)).astype(np.float32))
     motifs = torch.from_numpy(rng.standard_normal((700, 5)).astype(np.float32))
-    for method in ("tree", "fused"):
+    for method in ("boxes", "fused"):
         found = []
         for threads in (1, 2, 5):
             monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
@@ -115,4 +115,4 @@ def test_the_reference_arithmetic_picks_motifs_that_are_not_nearest():
     values = (1 + 1e-4 * rng.standard_normal((4000, 2))).astype(np.float32)
     blocks, motifs = torch.from_numpy(values[:3000]), torch.from_numpy(values[3000:])
     expanded = (blocks**2).sum(1, keepdim=True) + (motifs**2).sum(1) - 2 * blocks @ motifs.T
-    assert (expanded.argmin(1) != nearest(blocks, motifs, "tree")).sum() > 100
+    assert (expanded.argmin(1) != nearest(blocks, motifs, "boxes")).sum() > 100
