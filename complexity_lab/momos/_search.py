@@ -1,4 +1,4 @@
-"""Nearest-motif kernels: a tree of boxes for short blocks and many motifs, and brute force fused with its minimum.
+"""Nearest-motif kernels: a tree of boxes for short blocks or many motifs, and brute force fused with its minimum.
 
 Both give, for every block, the motif of the smallest float64 distance (squares summed in order of the values), and the
 lowest index among equals. Motifs must be distinct; ``nearest`` sees to that. Vectors of 16 lanes are written for LLVM

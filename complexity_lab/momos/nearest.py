@@ -1,7 +1,7 @@
 """The nearest motif of every block, exactly: distances as float64 has them, ties to the lowest index.
 
-Three ways lead to the same answer, and which is taken was measured: a k-d tree where blocks are short and motifs many,
-brute force fused with its minimum where blocks are long or motifs few, and chunked torch for small inputs and for GPUs.
+Three ways lead to the same answer, and which is taken was measured: a tree of boxes where blocks are short or motifs
+many, brute force fused with its minimum otherwise, and chunked torch for small inputs and for GPUs.
 None holds a matrix of all distances.
 """
 
@@ -19,7 +19,7 @@ from complexity_lab.binary.kernels import compiling
 
 Method = Literal["boxes", "fused", "chunked"]
 SMALL = 2**24  # distances times values of a block; below, loading compiled kernels does not pay
-BOXES_FROM = (0, 0, 200, 800, 4000, 8000, 14_000)  # motifs from which a tree is faster, by values of a block
+BOXES_FROM = (0, 0, 0, 0, 0, 0, 0, 0, 1500, 3000, 7000, 10_000, 15_000)  # motifs from which a tree is faster, by s
 CHUNK = 2**22  # float64 differences held at the same time
 LARGEST = 1e15  # values above could overflow float32 scores
 
@@ -47,7 +47,7 @@ def nearest(blocks: Tensor, motifs: Tensor, method: Method | None = None) -> Ten
 
 
 def choose(blocks: Tensor, motifs: Tensor) -> Method:
-    """Return the fastest method for this size: measured on two cores for s of 2 to 32 and 100 to 250,000 motifs."""
+    """Return the fastest method for this size: measured on one core for s of 2 to 16 and 60 to 32,000 motifs."""
     (m, s), k = blocks.shape, motifs.shape[0]
     if blocks.device.type != "cpu" or m * k * s < SMALL:
         return "chunked"
