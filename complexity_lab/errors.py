@@ -34,9 +34,9 @@ class PlanMismatchError(ComplexityLabError, ValueError):
 
 
 def nearest_names(name: str, known: "list[str] | tuple[str, ...]", limit: int = 3) -> str:
-    """Return ``; did you mean a, b?`` for the known names closest to ``name``, or an empty string."""
+    """Return `` (did you mean a, b?)`` for the known names closest to ``name``, or an empty string."""
     import difflib
 
     lowered = {candidate.lower(): candidate for candidate in known}
     close = difflib.get_close_matches(name.lower(), list(lowered), n=limit, cutoff=0.5)
-    return f"; did you mean {', '.join(lowered[key] for key in close)}?" if close else ""
+    return f" (did you mean {', '.join(lowered[key] for key in close)}?)" if close else ""

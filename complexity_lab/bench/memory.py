@@ -1,4 +1,4 @@
-"""Peak memory of streaming a safetensors file, against twice its largest tensor plus 300 MB."""
+"""Peak memory of a process of its own, against a limit: streaming a safetensors file needs twice its largest tensor."""
 
 from __future__ import annotations
 
@@ -25,20 +25,30 @@ print(peak_memory())
 
 
 def comparisons() -> Iterator[Comparison]:
-    """Yield the peak of a process of its own, in bytes."""
+    """Yield the peak while a file of several large tensors is measured."""
     from safetensors.numpy import save_file
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "large.safetensors"
         tensor = np.random.default_rng(0).standard_normal((5000, SIZE // 5000), dtype=np.float32)
         save_file({f"layer{i}.weight": tensor for i in range(TENSORS)}, file)
-        done = subprocess.run([sys.executable, "-c", CHILD, str(file)], check=True, capture_output=True, text=True)
-        peak, limit = int(done.stdout.split()[-1]), 2 * tensor.nbytes + ALLOWED
-    yield Comparison(
-        f"stream {TENSORS} tensors of {tensor.nbytes / 1e6:.0f} MB",
+        yield peak_against(
+            f"stream {TENSORS} tensors of {tensor.nbytes / 1e6:.0f} MB",
+            (CHILD, str(file)),
+            limit=2 * tensor.nbytes + ALLOWED,
+            name="2 x largest + 300 MB",
+        )
+
+
+def peak_against(what: str, child: tuple[str, ...], *, limit: int, name: str) -> Comparison:
+    """Run a program (its text, then its arguments) that prints its peak memory in bytes, and compare with a limit."""
+    done = subprocess.run([sys.executable, "-c", *child], check=True, capture_output=True, text=True)
+    peak = int(done.stdout.split()[-1])
+    return Comparison(
+        what,
         ours=peak / 1e6,
         peer=limit / 1e6,
-        peer_name="2 x largest + 300 MB",
+        peer_name=name,
         ratio=peak / limit,
         low=peak / limit,
         high=peak / limit,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from complexity_lab.bench.comparison import Comparison, of_pairs, timed
+from complexity_lab.bench.memory import peak_against
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
 
 PUBLISHED_PIECE, SMALL_PIECE = 4 << 30, 4 << 20  # bytes of distances held at the same time
 TARGETS = {2: (500.0, 100.0), 4: (300.0, 25.0), 8: (100.0, 10.0)}  # by block size: published, in small pieces
+MEMORY = 10**9  # bytes, of the whole process, torch included
+CHILD = """
+from complexity_lab import MoMos
+from complexity_lab.momos.models import MLP
+from complexity_lab.tables.provenance import peak_memory
+MoMos(s=2, capacity=0.1)(MLP((256,) * 4))
+print(peak_memory())
+"""
 SAMPLE_SECONDS = 4.0  # a slower peer is timed on a share of the blocks
 
 
@@ -22,6 +31,7 @@ def comparisons(repeats: int) -> Iterator[Comparison]:
     """Yield the comparisons: searching, a large network, and what projecting adds to a training step."""
     for s in TARGETS:
         yield from _against_published(s, repeats)
+    yield peak_against("MoMos, MLP, s = 2, 10 %", (CHILD,), limit=MEMORY, name="1 GB")
     yield _large(repeats)
     yield from _beside_training(repeats)
 

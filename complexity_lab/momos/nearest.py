@@ -136,7 +136,9 @@ def _by_lane(rows: np.ndarray, lanes: int) -> np.ndarray:
 
 def _boxes_around(leaves: np.ndarray, lanes: int) -> tuple[list[np.ndarray], list[np.ndarray], list[int]]:
     """Return the lower and upper sides of the boxes of each level, by lane, and their number, leaves first."""
-    lows, highs, counts = [], [], []
+    lows: list[np.ndarray] = []
+    highs: list[np.ndarray] = []
+    counts: list[int] = []
     low, high = leaves, leaves
     while not counts or counts[-1] > lanes:
         below, above = low.min(axis=2), high.max(axis=2)

@@ -173,7 +173,7 @@ def test_deprecated_names_stand_for_present_ones():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resnet5O", "no model 'resnet5O'; did you mean .*resnet50"),
+        ("resnet5O", "no model 'resnet5O' .did you mean .*resnet50"),
         ("resnet50.a1_in2k", "resnet50 has no pretraining tag 'a1_in2k' in timm; it has .*a1_in1k"),
         ("", "no model ''"),
         ("timm/resnet50.a1_in1k", "did you mean .*resnet50.a1_in1k"),
