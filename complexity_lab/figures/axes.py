@@ -38,6 +38,13 @@ def percent_decades(axes: Axes) -> None:
     axes.grid(axis="y")
 
 
+def plain_decades(axes: Axes) -> None:
+    """Make y a logarithmic axis whose labels are plain numbers: 0.01, 0.1, 1. Call after drawing."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
 def symlog_threshold(values: Floats) -> float:
     """Return where a symmetric-log axis turns linear: the power of ten below the smallest tenth of the values.
 

@@ -1,6 +1,5 @@
 """Validation accuracy against capacity for several block sizes (paper, Figures 4 and B.2)."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
@@ -12,7 +11,7 @@ from complexity_lab.statistics.training import TrainingTables
 
 
 def prepare(tables: TrainingTables) -> pd.DataFrame:
-    """Return mean and sd of the accuracies (percent) per model and mosaic; the baseline has no block size."""
+    """Return mean, sd and range of the accuracies (percent) per model and mosaic; the baseline has no block size."""
     runs = tables.ok
     chosen = runs.loc[runs["kind"].isin(["baseline", "momos"])]
     keys = ["dataset", "model", "kind", "s", "capacity"]
@@ -23,6 +22,7 @@ def prepare(tables: TrainingTables) -> pd.DataFrame:
         rows.append(
             dict(zip(keys, key, strict=True))
             | {"validation": accuracy.mean(), "validation_sd": accuracy.std(ddof=1), "seeds": len(group)}
+            | {"validation_low": accuracy.min(), "validation_high": accuracy.max()}
             | {"test": test.mean(), "test_sd": test.std(ddof=1)}
         )
     return pd.DataFrame(rows).sort_values(keys, ignore_index=True)
@@ -39,7 +39,7 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
             ordered = line.sort_values("capacity")
             colour = mosaics.look(float(str(s)), 1.0).colour
             axes.errorbar(
-                *(100 * ordered["capacity"], ordered["validation"], ordered["validation_sd"].fillna(0)),
+                *(100 * ordered["capacity"], ordered["validation"], mosaics.range_bars(ordered, "validation")),
                 color=colour,
                 marker="o",
                 markersize=3,
@@ -48,9 +48,8 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
             )
         for _, base in rows.loc[rows["kind"] == "baseline"].iterrows():
             axes.axhline(base["validation"], color=theme.FAINT, linewidth=0.8, zorder=1)
-            if np.isfinite(base["validation_sd"]):
-                low, high = base["validation"] - base["validation_sd"], base["validation"] + base["validation_sd"]
-                axes.axhspan(low, high, color=theme.RULE, alpha=0.5, zorder=0, linewidth=0)
+            low, high = base["validation_low"], base["validation_high"]
+            axes.axhspan(low, high, color=theme.RULE, alpha=0.5, zorder=0, linewidth=0)
         axes.set_xscale("log")
         axes.set_xticks(sorted(set(100 * rows["capacity"].dropna())))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -62,7 +61,7 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
     handles = [
         Line2D([], [], color=mosaics.look(s, 1.0).colour, marker="o", markersize=3, label=f"s = {s:g}") for s in sizes
     ]
-    theme.legend_below(figure, [*handles, Line2D([], [], color=theme.FAINT, label="baseline, mean and sd")])
+    theme.legend_below(figure, [*handles, Line2D([], [], color=theme.FAINT, label="baseline")])
 
 
 def caption(table: pd.DataFrame) -> str:
@@ -78,7 +77,7 @@ def caption(table: pd.DataFrame) -> str:
         )
     seeds = int(table["seeds"].max())
     return (
-        f"Validation accuracy of the last weights against capacity, mean and sd of {seeds} "
+        f"Validation accuracy of the last weights against capacity, mean and range of {seeds} "
         f"seed{'s' if seeds > 1 else ''}, on {table['dataset'].iloc[0]}. {'; '.join(parts)}."
     )
 

@@ -5,8 +5,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from complexity_lab.figures import mosaics, theme
+from complexity_lab.figures.axes import plain_decades
 from complexity_lab.figures.figure import Figure
 from complexity_lab.statistics.training import TrainingTables
 
@@ -31,14 +33,21 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
     models = mosaics.by_size(table["model"])
     figure.set_size_inches(theme.PAGE_WIDTH, 4.4)
     grid = figure.subplots(2, len(models), squeeze=False, sharex="col")
+    decades = {quantity: _spans_decades(rows["mean"]) for quantity, rows in table.groupby("quantity")}
     for column, model in enumerate(models):
         rows = table.loc[table["model"] == model]
         for line, quantity in enumerate(_COLUMNS):
-            _draw_lines(grid[line][column], rows.loc[rows["quantity"] == quantity])
+            panel = grid[line][column]
+            _draw_lines(panel, rows.loc[rows["quantity"] == quantity])
+            if decades[quantity]:
+                plain_decades(panel)
+            else:
+                panel.set_ylim(bottom=0)
+            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         grid[0][column].set_title(mosaics.label(model), fontsize=8)
         grid[1][column].set_xlabel("epoch")
-    for line, name in enumerate(("distortion  $\\sum (w - w')^2$", "validation loss")):
-        grid[line][0].set_ylabel(name.split("  ")[0])
+    for line, name in enumerate(_COLUMNS.values()):
+        grid[line][0].set_ylabel(name)
     handles = [
         Line2D([], [], color=look.colour, linestyle=look.dashes, label=mosaics.method_label(s, capacity))
         for (s, capacity), look in mosaics.looks(table).items()
@@ -51,12 +60,12 @@ def _draw_lines(axes: Axes, rows: pd.DataFrame) -> None:
         look = mosaics.look(float(str(s)), float(str(capacity)))
         axes.plot(line["epoch"], line["mean"], color=look.colour, linestyle=look.dashes, linewidth=1)
         axes.fill_between(line["epoch"], line["low"], line["high"], color=look.colour, alpha=0.12, linewidth=0)
-    values = rows["mean"].to_numpy(float)
+
+
+def _spans_decades(values: pd.Series) -> bool:
+    """Tell whether a quantity needs a logarithmic axis, the same one for every model."""
     positive = values[np.isfinite(values) & (values > 0)]
-    if positive.size and positive.max() > 20 * positive.min():
-        axes.set_yscale("log")
-    else:
-        axes.set_ylim(bottom=0)
+    return bool(len(positive) and positive.max() > 20 * positive.min())
 
 
 def caption(table: pd.DataFrame) -> str:

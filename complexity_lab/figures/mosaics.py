@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 _COLOURS: Final = ("#332288", "#CC6677", "#117733", "#EE7733", "#88CCEE", "#AA4499", "#999933", "#1f2328")
@@ -53,3 +54,14 @@ def by_size(models: Iterable[str]) -> list[str]:
     """Return distinct models in the order of the paper's tables, others after them by name."""
     found = set(models)
     return [model for model in _LABELS if model in found] + sorted(found - set(_LABELS))
+
+
+def range_bars(rows: pd.DataFrame, column: str) -> np.ndarray:
+    """Return the lengths of error bars from a mean down to the lowest and up to the highest seed, ``[2, rows]``.
+
+    Reads ``column``, ``column_low`` and ``column_high``. A range stays between 0 and 100 %; mean and sd would not.
+    """
+    mean = rows[column].to_numpy(float)
+    low, high = rows[f"{column}_low"].to_numpy(float), rows[f"{column}_high"].to_numpy(float)
+    bars: np.ndarray = np.maximum(0, np.stack([mean - low, high - mean]))
+    return bars

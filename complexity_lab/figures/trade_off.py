@@ -11,9 +11,10 @@ from complexity_lab.statistics.training import TrainingTables, means_over_seeds
 
 
 def prepare(tables: TrainingTables) -> pd.DataFrame:
-    """Return accuracy (percent, mean and sd over seeds) and RAC per model and method."""
+    """Return accuracy (percent: mean, sd and range over seeds) and RAC per model and method."""
     table = means_over_seeds(tables.runs)
-    columns = ["dataset", "model", "method", "kind", "bits", "s", "capacity", "seeds", "accuracy", "accuracy_sd", "rac"]
+    columns = ["dataset", "model", "method", "kind", "bits", "s", "capacity", "seeds"]
+    columns += ["accuracy", "accuracy_sd", "accuracy_low", "accuracy_high", "rac"]
     return table.loc[table["accuracy"].notna(), columns].reset_index(drop=True)
 
 
@@ -28,7 +29,7 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
             colour, marker = _look(str(kind), float(str(s)))
             ordered = line.sort_values("rac")
             axes.errorbar(
-                *(ordered["rac"], ordered["accuracy"], ordered["accuracy_sd"].fillna(0)),
+                *(ordered["rac"], ordered["accuracy"], mosaics.range_bars(ordered, "accuracy")),
                 color=colour,
                 marker=marker,
                 markersize=3.5,
@@ -71,7 +72,7 @@ def caption(table: pd.DataFrame) -> str:
         best = near.sort_values("rac").iloc[-1]
         parts.append(f"{mosaics.label(model)}: RAC {best['rac']:.1f} ({best['method']})")
     told = f" The highest RAC within one point of the baseline: {'; '.join(parts)}." if parts else ""
-    return f"Test accuracy of the last weights against RAC, means over seeds with sd.{told}"
+    return f"Test accuracy of the last weights against RAC, means over seeds with their range.{told}"
 
 
 def _applies(tables: TrainingTables) -> str | None:

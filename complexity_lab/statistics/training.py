@@ -50,8 +50,8 @@ class TrainingTables:
 def means_over_seeds(runs: pd.DataFrame) -> pd.DataFrame:
     """Return one row per model and method: mean and sd over seeds of accuracy, RAC and BDM ratio.
 
-    Accuracies are in percent; ``failed`` counts runs that did not end. Models in order of appearance, baseline first,
-    then bits, block size and capacity descending.
+    Accuracies are in percent, the final one also with its range; ``failed`` counts runs that did not end. Models in
+    the order of the paper's table, baseline first, then bits, block size and capacity descending.
     """
     rows = []
     for (model, method), group in runs.groupby(["model", "method"], sort=False):
@@ -70,6 +70,8 @@ def means_over_seeds(runs: pd.DataFrame) -> pd.DataFrame:
         ):
             values = scale * ok[column].astype(float)
             row |= {name: values.mean(), f"{name}_sd": values.std(ddof=1)}
+            if name == "accuracy":
+                row |= {"accuracy_low": values.min(), "accuracy_high": values.max()}
         rows.append(row)
     table = pd.DataFrame(rows)
     order = {kind: rank for rank, kind in enumerate(("baseline", "qat", "momos", "momos+qat"))}

@@ -135,7 +135,7 @@ def test_frequent_motifs_do_not_draw_the_zero_block_twice():
 
 def test_an_unknown_choice_suggests_the_nearest():
     assert motif_choice("kmeans") is kmeans_motifs
-    with pytest.raises(UnknownNameError, match="unknown choice of motifs 'kmean' .did you mean kmeans"):
+    with pytest.raises(UnknownNameError, match=r"unknown choice of motifs 'kmean' \(did you mean kmeans"):
         motif_choice("kmean")
     with pytest.raises(UnknownNameError, match="there are random, kmeans, frequent"):
         motif_choice("zzz")

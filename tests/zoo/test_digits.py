@@ -105,7 +105,7 @@ def test_the_zoo_keeps_the_protocol_and_travels_to_workers(tmp_path: Path) -> No
 
 
 def test_an_unknown_model_suggests_the_nearest() -> None:
-    with pytest.raises(UnknownNameError, match="no model 'resnet20_w61' .did you mean resnet20_w16"):
+    with pytest.raises(UnknownNameError, match=r"no model 'resnet20_w61' \(did you mean resnet20_w16"):
         DigitsZoo().card("resnet20_w61")
     with pytest.raises(UnknownNameError):
         DigitsZoo().open(replace(DigitsZoo().cards()[0], id="nothing"))
