@@ -35,7 +35,7 @@ def row(model, method, seed):
         mosaic = {"k": k, "blocks": m, "rac": rac(n=n, s=method["s"], k=k, m=m)}
     right = accuracy(method, seed)
     return (
-        {"run": f"{model}-{method['method']}-{seed}", "dataset": "digits", "model": model, "seed": seed}
+        {"run": f"{model}-{method['method']}-{seed}", "dataset": "digits", "model": model, "seed": seed, "classes": 10}
         | {"preset": "paper", "epochs_planned": 3, "epochs": 3, "status": "ok", "parameters": n, "seconds": 10.0}
         | dict.fromkeys(("test_accuracy_final", "test_accuracy_best", "validation_accuracy_final"), right)
         | {"bdm_initial": 150_000.0, "bdm_final": 149_000.0, "bdm_ratio": 149 / 150}
@@ -64,7 +64,7 @@ def write_experiment(directory, models=tuple(MODELS), seeds=(0, 1, 2), failed=()
                 run = row(model, method, seed)
                 if run["run"] in failed:
                     keys = ("run", "dataset", "model", "method", "kind", "bits", "s", "capacity", "seed")
-                    run = {key: run.get(key) for key in keys} | {"epochs_planned": 3}
+                    run = {key: run.get(key) for key in keys} | {"epochs_planned": 3, "classes": 10}
                     write_run(directory, run | {"status": "failed", "error": "the loss is nan"}, [], {})
                 else:
                     write_run(directory, run, epochs(run), {})

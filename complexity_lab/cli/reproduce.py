@@ -31,6 +31,10 @@ def reproduce_cli(
     data_dir: Annotated[
         Path | None, typer.Option(help="Where data sets lie, or are downloaded to. Not needed for digits.")
     ] = None,
+    precision: Annotated[
+        str, typer.Option(help="Of the forward pass: float32, bfloat16 or (on a GPU) float16.")
+    ] = "float32",
+    compile_: Annotated[bool, typer.Option("--compile", help="Run networks through torch.compile.")] = False,
     jobs: Annotated[int | None, typer.Option(help="Runs at the same time; default one per core, on a GPU one.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Directory of the experiment; default runs/TABLE-DATASET-HASH.")
@@ -52,6 +56,8 @@ def reproduce_cli(
         preset=preset,  # type: ignore[arg-type]
         epochs=epochs,
         models=tuple(models or ()),
+        precision=precision,
+        compile=compile_,
     )
     directory = out or Path("runs") / f"{table}-{dataset}-{plan.hash()[:8]}"
     options: dict[str, Any] = {"jobs": jobs, "device": device, "data_dir": data_dir, "keep_weights": keep_weights}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, f
 from complexity_lab.errors import InputError
 from complexity_lab.experiments.probe import WeightProbe
 from complexity_lab.momos.method import Method
+from complexity_lab.momos.recipes import Recipe, recipe_for
 
 Preset = Literal["paper", "reference", "quick"]
 TABLE_BITS = (16, 8, 4)
@@ -36,11 +38,13 @@ class TrainingPlan(_Strict):
     capacity: tuple[float, ...] = ()  # motifs as shares of the blocks
     every: Literal["step", "epoch"] | StrictInt | None = None  # None: as the preset says
     choice: str = "random"
-    force_zero: bool = True
+    force_zero: bool | None = None  # None: as the preset says, the paper's zero motif or the reference's none
     seeds: tuple[StrictInt, ...] = (0, 1, 2)
     preset: Preset = "paper"
     epochs: StrictInt | None = None  # instead of the recipe's
     metrics: tuple[str, ...] = ("bdm",)  # watched at every epoch
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    compile: bool = False
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -52,6 +56,14 @@ class TrainingPlan(_Strict):
     def _not_empty(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
         if not value:
             raise ValueError("empty, wanted at least one")
+        return value
+
+    @field_validator("models", "bits", "s", "capacity", "seeds", "metrics")
+    @classmethod
+    def _each_once(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        twice = sorted({str(item) for item in value if value.count(item) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} is listed twice, wanted each once")
         return value
 
     @model_validator(mode="after")
@@ -66,16 +78,30 @@ class TrainingPlan(_Strict):
     def methods(self) -> tuple[Method, ...]:
         """Return every method, the baseline first."""
         every = self.every or ("epoch" if self.preset == "reference" else "step")
-        common = {"every": every, "choice": self.choice, "force_zero": self.force_zero}
+        force_zero = self.preset != "reference" if self.force_zero is None else self.force_zero
+        common = {"every": every, "choice": self.choice, "force_zero": force_zero}
         return (
             *((Method(),) if self.baseline else ()),
             *(Method(bits=bits) for bits in self.bits),
             *(Method(s=s, capacity=capacity, **common) for s in self.s for capacity in self.capacity),  # type: ignore[arg-type]
         )
 
+    def recipes(self) -> dict[str, Recipe]:
+        """Return the hyper-parameters of each model.
+
+        Raises:
+            UnknownNameError: a model has no recipe.
+        """
+        found = {model: recipe_for(model, self.dataset, self.preset) for model in self.models}
+        if self.epochs is None:
+            return found
+        return {model: replace(recipe, epochs=self.epochs) for model, recipe in found.items()}
+
     def as_dict(self) -> dict[str, Any]:
-        """Return the plan as plain JSON types."""
-        return self.model_dump(mode="json")
+        """Return the plan as plain JSON types, with the recipes that its preset stands for in this version."""
+        recipes = {model: asdict(recipe) for model, recipe in self.recipes().items()}
+        found: dict[str, Any] = json.loads(json.dumps({**self.model_dump(mode="json"), "recipes": recipes}))
+        return found
 
     def hash(self) -> str:
         """Return a short hash of all that decides the rows."""
@@ -90,6 +116,8 @@ def table_plan(
     preset: Preset = "paper",
     epochs: int | None = None,
     models: tuple[str, ...] = (),
+    precision: str = "float32",
+    compile: bool = False,  # noqa: A002 - the name of the option
 ) -> TrainingPlan:
     """Return the plan of a table of the paper: every model with the baseline, QAT and MoMos at two block sizes.
 
@@ -107,6 +135,8 @@ def table_plan(
         seeds=seeds,
         preset=preset,
         epochs=epochs,
+        precision=precision,
+        compile=compile,
     )
 
 

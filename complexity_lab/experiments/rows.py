@@ -83,7 +83,11 @@ def epoch_rows(result: RunResult) -> list[Row]:
 
 
 def _config_columns(config: RunConfig, preset: str) -> Row:
-    method = config.method
+    import torch
+
+    from complexity_lab.momos.datasets import num_classes
+
+    method, recipe = config.method, config.recipe
     return {
         "run": config.key,
         "dataset": config.dataset,
@@ -98,5 +102,14 @@ def _config_columns(config: RunConfig, preset: str) -> Row:
         "seed": config.seed,
         "preset": preset,
         "device": config.device,
-        "epochs_planned": config.recipe.epochs,
+        "threads": torch.get_num_threads(),
+        "precision": config.precision,
+        "optimizer": recipe.optimizer,
+        "learning_rate": recipe.learning_rate,
+        "weight_decay": recipe.weight_decay,
+        "batch_size": recipe.batch_size,
+        "image_size": recipe.image_size,
+        "patience": recipe.patience,
+        "classes": num_classes(config.dataset),
+        "epochs_planned": recipe.epochs,
     }

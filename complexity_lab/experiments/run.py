@@ -1,27 +1,38 @@
 """Runs a plan: trains what is not finished, side by side, and writes rows of each run as soon as it ends.
 
 Every run has a directory of its own with a checkpoint, so that a killed experiment loses at most one epoch per worker.
+One process runs an experiment at a time, and one worker a run: a worker that outlived its killed parent finishes its
+epoch and ends, and whoever goes on with that run waits until then.
 """
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
 
 from complexity_lab.errors import ComplexityLabError, InputError, OutputError
 from complexity_lab.experiments.plan import TrainingPlan
+from complexity_lab.experiments.probe import WeightProbe
 from complexity_lab.experiments.rows import epoch_rows, failed_row, run_row
 from complexity_lab.files import write_atomically, writing
 from complexity_lab.tables.provenance import machine, now, versions
 from complexity_lab.tables.store import MANIFEST, read_manifest, refuse_other_plan
 from complexity_lab.tables.training import finished_runs, forget_runs, write_run
 
+if TYPE_CHECKING:
+    from complexity_lab.momos.runs import EpochRecord
+
 NETWORKS = "networks"  # folder of the run directories
+LOCKS = ".locks"  # a file for the experiment and one for each run; they stay, for removing them would race
 
 
 @dataclass(frozen=True)
@@ -59,14 +70,11 @@ def configs(plan: TrainingPlan, *, device: str = "auto", data_dir: Path | None =
     Raises:
         UnknownNameError: a model has no recipe.
     """
-    from complexity_lab.momos.recipes import recipe_for
-    from complexity_lab.momos.training import RunConfig
+    from complexity_lab.momos.runs import RunConfig
 
+    recipes = plan.recipes()
     found = []
     for model in reversed(plan.models):  # tables name small models first
-        recipe = recipe_for(model, plan.dataset, plan.preset)
-        if plan.epochs is not None:
-            recipe = replace(recipe, epochs=plan.epochs)
         methods = sorted(plan.methods(), key=lambda method: (not method.has_motifs, method.s or 0))
         for method in methods:
             for seed in plan.seeds:
@@ -74,9 +82,11 @@ def configs(plan: TrainingPlan, *, device: str = "auto", data_dir: Path | None =
                     model=model,
                     dataset=plan.dataset,
                     method=method,
-                    recipe=recipe,
+                    recipe=recipes[model],
                     seed=seed,
                     device=device,
+                    precision=plan.precision,
+                    compile=plan.compile,
                     data_dir=data_dir,
                     validation=0.05 if plan.preset == "reference" and plan.dataset.startswith("cifar") else None,
                 )
@@ -109,12 +119,45 @@ def run_experiment(
 
     Raises:
         PlanMismatchError: the directory holds another experiment.
-        OutputError: it cannot be written.
+        OutputError: it cannot be written, or another process is training it.
         InputError: something in the plan cannot be trained; found before anything is.
     """
     everything = configs(plan, device=device, data_dir=data_dir)
     _check_first(everything)
     prepare(plan, directory)
+    with _alone(directory):
+        return _go_on(plan, everything, directory, jobs or default_jobs(device), keep_weights, retry_failed, progress)
+
+
+def lock_of(directory: Path, what: str) -> FileLock:
+    """Return the lock of an experiment or of one of its runs; it dies with the process that holds it."""
+    with writing(directory):
+        (directory / LOCKS).mkdir(exist_ok=True)
+    return FileLock(directory / LOCKS / f"{what}.lock")
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Keep other processes from training the same experiment."""
+    lock = lock_of(directory, "experiment")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise OutputError(f"another process is training {directory}; wait for it or use --out") from None
+    with lock:
+        yield
+
+
+def _go_on(
+    plan: TrainingPlan,
+    everything: Sequence[Any],
+    directory: Path,
+    jobs: int,
+    keep_weights: bool,
+    retry_failed: bool,
+    progress: Callable[[Told], None] | None,
+) -> ExperimentResult:
+    """Train what is not finished."""
     if retry_failed:
         forget_runs(directory, [run for run, error in finished_runs(directory).items() if error is not None])
     done = finished_runs(directory)
@@ -125,7 +168,7 @@ def run_experiment(
     started = time.perf_counter()
     tell = progress or _silent
     tell(Told(None, None, 0, len(tasks), result.kept, 0.0, None))
-    for run, error in _run(tasks, jobs or default_jobs(device)):
+    for run, error in _run(tasks, jobs):
         result.trained += 1
         seconds = time.perf_counter() - started
         ahead = seconds / result.trained * (len(tasks) - result.trained)
@@ -183,14 +226,23 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def _check_first(everything: Sequence[Any]) -> None:
-    """Open the data and build each model once, so that what cannot work fails now and not after hours."""
+    """Open the data, build each model and cut its blocks for every method: what cannot work fails before hours pass."""
+    from complexity_lab.momos.datasets import load_dataset
+    from complexity_lab.momos.networks import build_model
+    from complexity_lab.momos.schedule import refuse_impossible
     from complexity_lab.momos.training import check
 
-    checked = set()
-    for config in everything:
-        if (config.model, config.method) not in checked:
-            checked.add((config.model, config.method))
-            check(config)
+    for model in dict.fromkeys(config.model for config in everything):
+        own = [config for config in everything if config.model == model]
+        first = own[0]
+        check(first)
+        data = load_dataset(first.dataset, data_dir=first.data_dir, validation=first.validation)
+        network = build_model(
+            model, num_classes=data.num_classes, in_channels=data.in_channels, image_size=first.recipe.image_size
+        )
+        for method in dict.fromkeys(config.method for config in own):
+            if method.has_motifs:
+                refuse_impossible(method.momos(), network)
 
 
 @dataclass(frozen=True)
@@ -203,19 +255,20 @@ class RunTask:
     preset: str
     keep_weights: bool
     metadata: dict[str, str]
+    parent: int = field(default_factory=os.getpid)  # the process that runs the experiment
 
 
 def _run(tasks: Sequence[RunTask], jobs: int) -> Iterator[tuple[str, str | None]]:
     """Yield key and error of each run as it ends."""
     if jobs < 1:
         raise InputError(f"--jobs {jobs}, wanted 1 or more")
-    if jobs == 1 or len(tasks) < 2:
-        yield from map(run_task, tasks)
-        return
     import joblib
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
-    threads = max(1, joblib.cpu_count() // jobs)
+    threads = max(1, joblib.cpu_count() // jobs)  # however few runs are left: other threads, other last bits
+    if jobs == 1 or len(tasks) < 2:
+        yield from (run_task(task, threads) for task in tasks)
+        return
     try:
         with joblib.parallel_config(backend="loky", inner_max_num_threads=threads):
             parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=jobs)
@@ -234,24 +287,42 @@ def run_task(task: RunTask, threads: int | None = None) -> tuple[str, str | None
     """
     import torch
 
-    from complexity_lab.experiments.probe import WeightProbe
+    config, folder = task.config, task.directory / NETWORKS / task.config.key
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        with lock_of(task.directory, config.key):
+            error = _train(task, folder, WeightProbe(task.metrics))
+    finally:
+        torch.set_num_threads(before)
+    return config.key, error
+
+
+def _train(task: RunTask, folder: Path, probe: WeightProbe) -> str | None:
+    """Train one run and write its rows; return what went wrong with it."""
     from complexity_lab.momos.training import train
 
-    if threads is not None:
-        torch.set_num_threads(threads)
-    config, folder = task.config, task.directory / NETWORKS / task.config.key
+    def leave_if_orphaned(epoch: EpochRecord) -> None:
+        del epoch  # it is safe on disk
+        if task.parent not in (os.getpid(), os.getppid()):
+            os._exit(1)
+
+    done = finished_runs(task.directory)
+    if task.config.key in done:  # by a worker of a killed experiment, while this one waited
+        return done[task.config.key]
     try:
-        result = train(config, folder, probe=WeightProbe(task.metrics))
+        result = train(task.config, folder, probe=probe, on_epoch=leave_if_orphaned)
     except OutputError:
         raise
     except Exception as error:  # noqa: BLE001 - a run that diverges must not stop the others
-        row = failed_row(config, task.preset, error)
+        row = failed_row(task.config, task.preset, error)
         write_run(task.directory, row, [], task.metadata)
-        return config.key, row["error"]
+        found: str = row["error"]
+        return found
     write_run(task.directory, run_row(result, task.preset), epoch_rows(result), task.metadata)
     if not task.keep_weights:
         _remove(folder)
-    return config.key, None
+    return None
 
 
 def _remove(folder: Path) -> None:

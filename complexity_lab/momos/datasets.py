@@ -137,6 +137,11 @@ def load_dataset(
     )
 
 
+def num_classes(name: str) -> int:
+    """Return the number of classes of one of ``DATASETS``, without loading it."""
+    return 10 if name == "digits" else _SOURCES[name].num_classes
+
+
 def _split(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
     """Return the indices of training and validation images."""
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))

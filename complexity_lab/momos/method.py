@@ -77,8 +77,9 @@ class Method:
         """A short name, unique among methods: ``baseline``, ``qat-8``, ``momos-s4-c0.01``."""
         parts = []
         if self.has_motifs:
+            amount = f"c{float(self.capacity or 0)!r}" if self.k is None else f"k{self.k}"
             shape = f"t{self.tile[0]}x{self.tile[1]}" if self.tile else f"s{self.s}"
-            parts += ["momos", shape, f"c{self.capacity:g}" if self.k is None else f"k{self.k}"]
+            parts += ["momos", shape, amount]
             parts += [] if self.force_zero else ["nozero"]
             parts += [] if self.every == "step" else [str(self.every)]
             parts += [] if self.choice == "random" else [self.choice]
@@ -89,6 +90,9 @@ class Method:
 
     def momos(self, generator: torch.Generator | None = None) -> MoMos:
         """Return the projection of this method.
+
+        Motifs are of 32-bit values even where the forward pass rounds them: what is rounded differs from tensor to
+        tensor, and one motif serves several. So the relative algorithmic compression is that of the mosaic alone.
 
         Raises:
             InputError: the method has no motifs, or neither ``capacity`` nor ``k``.
@@ -101,7 +105,6 @@ class Method:
             s=self.s,
             k=self.k,
             capacity=self.capacity,
-            q=self.bits,
             force_zero=self.force_zero,
             choice=self.choice,
             padding=self.padding,

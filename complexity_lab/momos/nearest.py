@@ -1,7 +1,7 @@
 """The nearest motif of every block, exactly: distances as float64 has them, ties to the lowest index.
 
 Three ways lead to the same answer, and which is taken was measured: a tree of boxes where blocks are short or motifs
-many, brute force fused with its minimum otherwise, and chunked torch for small inputs and for GPUs.
+many, brute force fused with its minimum otherwise, and chunked torch for small inputs and on GPUs.
 None holds a matrix of all distances.
 """
 
@@ -20,7 +20,9 @@ from complexity_lab.binary.kernels import compiling
 Method = Literal["boxes", "fused", "chunked"]
 SMALL = 2**24  # distances times values of a block; below, loading compiled kernels does not pay
 BOXES_FROM = (0, 0, 0, 0, 0, 0, 0, 0, 1500, 3000, 7000, 10_000, 15_000)  # motifs from which a tree is faster, by s
-CHUNK = 2**22  # float64 differences held at the same time
+CHUNK = {"cpu": 2**22}  # float64 differences held at the same time: what stays in cache
+CHUNK_ELSEWHERE = 2**26  # half a gigabyte, so that launching kernels does not take longer than they run
+LARGE_ON_GPU = 2**31  # distances times values of a block; above, brute force does more work than a tree can save
 LARGEST = 1e15  # values above could overflow float32 scores
 
 
@@ -39,17 +41,23 @@ def nearest(blocks: Tensor, motifs: Tensor, method: Method | None = None) -> Ten
     chosen = method or choose(blocks, motifs)
     if chosen == "chunked":
         return _chunked(blocks, motifs)
-    points, first = _distinct(motifs.numpy())
-    values = np.ascontiguousarray(blocks.numpy())
+    points, first = _distinct(motifs.cpu().numpy())
+    values = np.ascontiguousarray(blocks.cpu().numpy())
     search = _Boxes(points) if chosen == "boxes" else _Fused(points)
     found = _side_by_side(search, values)
-    return torch.from_numpy(first[found])
+    return torch.from_numpy(first[found]).to(blocks.device)
 
 
 def choose(blocks: Tensor, motifs: Tensor) -> Method:
-    """Return the fastest method for this size: measured on one core for s of 2 to 16 and 60 to 32,000 motifs."""
+    """Return the fastest method for this size: measured on one core for s of 2 to 16 and 60 to 32,000 motifs.
+
+    On a GPU small searches stay there and large ones go through the CPU, whose trees look at a thousandth of the
+    motifs; moving the blocks of a million weights takes a millisecond. Where the line lies was not measured on a GPU.
+    Devices without float64 always go through the CPU.
+    """
     (m, s), k = blocks.shape, motifs.shape[0]
-    if blocks.device.type != "cpu" or m * k * s < SMALL:
+    device = blocks.device.type
+    if (device == "cuda" and m * k * s < LARGE_ON_GPU) or (device == "cpu" and m * k * s < SMALL):
         return "chunked"
     if s < len(BOXES_FROM) and k >= BOXES_FROM[s]:
         return "boxes"
@@ -63,9 +71,9 @@ def _largest(values: Tensor) -> float:
 
 
 def _chunked(blocks: Tensor, motifs: Tensor) -> Tensor:
-    """Search with float64 differences, ``CHUNK`` of them at a time, on any device."""
+    """Search with float64 differences, so many at a time as a device handles well."""
     found = []
-    rows = max(1, CHUNK // motifs.numel())
+    rows = max(1, CHUNK.get(blocks.device.type, CHUNK_ELSEWHERE) // motifs.numel())
     wide = motifs.double()
     for start in range(0, blocks.shape[0], rows):
         block = blocks[start : start + rows].double()

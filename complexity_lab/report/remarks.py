@@ -6,24 +6,75 @@ import numpy as np
 import pandas as pd
 
 from complexity_lab.figures import mosaics
-from complexity_lab.statistics.training import same_when_printed
+from complexity_lab.statistics.findings import LEARNS
+from complexity_lab.statistics.training import PAPER_RECIPE, same_when_printed
 
 
 def remarks(numbers: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
-    """Return sentences about data, RAC and BDM ratios; ``numbers`` are those of ``beside_published``."""
-    return [*_about_data(numbers, runs), *_about_rac(numbers), *_about_bdm(numbers)]
+    """Return sentences about data, recipes, RAC and BDM ratios; ``numbers`` are those of ``beside_published``."""
+    return [
+        *_about_data(numbers),
+        *_about_recipes(runs),
+        *_about_learning(numbers),
+        *_about_rac(numbers),
+        *_about_bdm(numbers),
+    ]
 
 
-def _about_data(numbers: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
+def _about_data(numbers: pd.DataFrame) -> list[str]:
     dataset = str(numbers["dataset"].iloc[0])
-    epochs = runs.groupby("model")["epochs_planned"].max()
-    planned = ", ".join(f"{mosaics.label(str(model))} {int(epochs[model])}" for model in numbers["model"].unique())
-    found = [f"Epochs at most: {planned}; the paper trains 200 with a patience of 20."]
-    if dataset != "cifar10":
-        found.insert(
-            0,
-            f"The printed accuracies are of CIFAR-10 and cannot be compared with those on {dataset}; what can be "
-            "compared is the order of the methods, RAC (which does not depend on the data) and, with care, BDM ratios.",
+    if dataset == "cifar10":
+        return []
+    return [
+        f"The printed accuracies are of CIFAR-10 and cannot be compared with those on {dataset}; what can be compared "
+        "is the order of the methods, RAC (images change it only through the sizes of the first and the last layer) "
+        "and, with care, BDM ratios."
+    ]
+
+
+def _about_recipes(runs: pd.DataFrame) -> list[str]:
+    """Say of each model what its recipe has otherwise than the paper's."""
+    words = {
+        "epochs_planned": "{:g} epochs at most ({:g})",
+        "batch_size": "{:g} images in a batch ({:g})",
+        "learning_rate": "learning rate {:g} ({:g})",
+        "image_size": "images of {:g} pixels ({:g})",
+    }
+    parts = []
+    for model in mosaics.by_size(runs["model"]):
+        first = runs.loc[runs["model"] == model].iloc[0]
+        known = [(text, first[column], PAPER_RECIPE[column].get(model)) for column, text in words.items()]
+        other = [
+            text.format(ours, theirs) for text, ours, theirs in known if theirs is not None and _differ(ours, theirs)
+        ]
+        if other:
+            parts.append(f"{mosaics.label(model)} {', '.join(other)}")
+    found = [f"Trained otherwise than in the paper, whose values are in brackets: {'; '.join(parts)}."] if parts else []
+    if (runs["model"] == "mlp").any():
+        found.append("MLP has 4 hidden layers as in the paper's program; its text says 5 (that network is mlp5).")
+    every = sorted(set(runs["every"].dropna()))
+    return [*found, f"Weights were projected after every {' or '.join(every)}."] if every else found
+
+
+def _differ(ours: float, theirs: float) -> bool:
+    return bool(np.isfinite(ours) and ours != theirs)
+
+
+def _about_learning(numbers: pd.DataFrame) -> list[str]:
+    """Name the methods under which a network did not learn, beside the printed accuracy."""
+    found = []
+    for model, rows in numbers.groupby("model", sort=False):
+        low = rows.loc[rows["accuracy"] < LEARNS * 100 / rows["classes"]]
+        if low.empty:
+            continue
+        shown = "; ".join(
+            f"{mosaics.method_label(row['s'], row['capacity']) if row['kind'] == 'momos' else row['method']}: "
+            f"{row['accuracy']:.1f} %, printed {row['accuracy_printed']:.1f} %"
+            for row in low.to_dict("records")
+        )
+        found.append(
+            f"{mosaics.label(str(model))} stays below {LEARNS:g} times the accuracy of guessing in {len(low)} of "
+            f"{len(rows)} methods ({shown}): so few epochs do not teach it under these, which says nothing about more."
         )
     return found
 
@@ -51,15 +102,28 @@ def _about_rac(numbers: pd.DataFrame) -> list[str]:
         at = rows.loc[rows["s"] == 4].set_index("capacity")["rac_printed"]
         if {0.01, 0.005} <= set(at.index) and at[0.01] == at[0.005]:
             found.append(
-                f"{name}: the printed RAC is {at[0.01]:.1f} at both 1 % and 0.5 % (s = 4), which no number of motifs "
-                "but one can give."
+                f"{name}: the printed RAC is {at[0.01]:.1f} at both 1 % and 0.5 % (s = 4), although "
+                "half as many motifs take fewer bits."
             )
-    if (numbers["model"] == "tiny_vit_5m").any():
-        found.append(
-            "Tiny-ViT: the printed RAC fits the parameter count with the 1000-class head (5,392,764); ours is of the "
-            "model that is trained, with a head of 10 classes, so it differs in the second digit at s = 2."
-        )
-    return found
+    return found + _about_heads(numbers)
+
+
+def _about_heads(numbers: pd.DataFrame) -> list[str]:
+    """Say where our RAC of Tiny-ViT differs from the printed one because the head has fewer classes."""
+    rows = numbers.loc[(numbers["model"] == "tiny_vit_5m") & (numbers["kind"] == "momos")]
+    rows = rows.dropna(subset=["rac", "rac_printed"])
+    other = [
+        f"{mosaics.method_label(row['s'], row['capacity'])}: {row['rac']:.2f} for {row['rac_printed']:.1f}"
+        for row in rows.to_dict("records")
+        if not same_when_printed(row["rac"], row["rac_printed"], 1)
+    ]
+    if not other:
+        return []
+    return [
+        "Tiny-ViT: the printed RAC fits the parameter count with a head of 1000 classes (5,392,764); ours is of the "
+        f"network that is trained, with a head of {int(rows['classes'].iloc[0])}, and differs in {len(other)} of "
+        f"{len(rows)} rows ({'; '.join(other)})."
+    ]
 
 
 def _printed_follows(row: dict[object, float]) -> bool:

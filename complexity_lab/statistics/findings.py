@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-Verdict = Literal["found", "not found", "too close to tell"]
+Verdict = Literal["found", "found between the ends", "not found", "too close to tell", "neither learns"]
+LEARNS = 3.0  # times the accuracy of guessing; below, a network has not learned, and its order means nothing
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ def findings(table: pd.DataFrame) -> list[Finding]:
     """Return the paper's orderings checked in a table of ``means_over_seeds``.
 
     A difference of two means counts if it is above two standard errors of the difference (``sqrt(sd^2 + sd^2) /
-    sqrt(seeds)``); three seeds make this a rough rule, and below two seeds nothing counts.
+    sqrt(seeds)``); three seeds make this a rough rule, and below two seeds nothing counts. Networks that both stay
+    below three times the accuracy of guessing are not compared.
     """
     found = []
     for model, rows in table.groupby("model", sort=False):
@@ -49,11 +51,13 @@ def _falls_with_capacity(model: str, s: int, group: pd.DataFrame) -> list[Findin
         return []
     steps = [_compare(high, low) for (_, high), (_, low) in pairwise(ordered.iterrows())]
     whole = _compare(ordered.iloc[0], ordered.iloc[-1])
-    rises = "found" if whole == "found" and "not found" not in steps else whole
-    if whole == "found" and "not found" in steps:
-        rises = "not found"
+    verdict = whole
+    if whole == "found":
+        verdict = (
+            "not found" if "not found" in steps else whole if set(steps) == {"found"} else "found between the ends"
+        )
     values = ", ".join(f"{100 * float(row['capacity']):g} %: {_shown(row)}" for _, row in ordered.iterrows())
-    return [Finding(model, f"accuracy falls as capacity falls at s = {s}", rises, values)]
+    return [Finding(model, f"accuracy falls as capacity falls at s = {s}", verdict, values)]
 
 
 def _smaller_blocks_are_better(model: str, rows: pd.DataFrame) -> list[Finding]:
@@ -83,6 +87,8 @@ def _select(rows: pd.DataFrame, wanted: dict[str, object]) -> pd.Series | None:
 
 def _compare(higher: pd.Series, lower: pd.Series) -> Verdict:
     """Tell whether the first mean lies above the second by more than chance would explain."""
+    if max(higher["accuracy"], lower["accuracy"]) < LEARNS * guessing(higher):
+        return "neither learns"
     seeds = min(int(higher["seeds"]), int(lower["seeds"]))
     difference = higher["accuracy"] - lower["accuracy"]
     if seeds < 2 or np.isnan(difference):
@@ -91,6 +97,11 @@ def _compare(higher: pd.Series, lower: pd.Series) -> Verdict:
     if abs(difference) <= 2 * error:
         return "too close to tell"
     return "found" if difference > 0 else "not found"
+
+
+def guessing(row: pd.Series) -> float:
+    """Return the accuracy of guessing, percent."""
+    return 100 / float(row["classes"])
 
 
 def _shown(row: pd.Series) -> str:

@@ -16,6 +16,11 @@ from complexity_lab.tables.training import read_training
 PUBLISHED = Path(__file__).with_name("momos_published.csv")
 KEYS = ["model", "kind", "bits", "s", "capacity"]
 NAMES_IN_PAPER = {"tiny_vit_5m": "tiny_vit"}  # ours to the paper's, where they differ
+PAPER_RECIPE = {"learning_rate": {"mlp": 3e-4, "resnet20": 0.1, "tiny_vit_5m": 3e-4, "mobilevit_xxs": 3e-4}} | {
+    "batch_size": dict.fromkeys(("mlp", "resnet20", "tiny_vit_5m", "mobilevit_xxs"), 128),
+    "epochs_planned": dict.fromkeys(("mlp", "resnet20", "tiny_vit_5m", "mobilevit_xxs"), 200),
+    "image_size": {"mlp": 32, "resnet20": 32, "tiny_vit_5m": 224, "mobilevit_xxs": 224},
+}  # as the paper's program has them by default
 PAPER_PARAMETERS = {"mlp": 986_634, "resnet20": 269_722, "tiny_vit": 5_392_764, "mobilevit_xxs": 954_234}
 
 
@@ -58,7 +63,7 @@ def means_over_seeds(runs: pd.DataFrame) -> pd.DataFrame:
         ok = group.loc[group["status"] == "ok"]
         first = group.iloc[0]
         row = {name: first[name] for name in ["dataset", *KEYS]} | {"model": model, "method": method}
-        row |= {"seeds": len(ok), "failed": len(group) - len(ok)}
+        row |= {"classes": first["classes"], "seeds": len(ok), "failed": len(group) - len(ok)}
         for name, column, scale in (
             ("accuracy", "test_accuracy_final", 100),
             ("accuracy_best", "test_accuracy_best", 100),

@@ -7,7 +7,7 @@ from complexity_lab.experiments.plan import checked_plan
 from complexity_lab.experiments.run import run_experiment
 from complexity_lab.tables.training import read_training
 
-TIMINGS = ["seconds", "seconds_projection", "seconds_training"]
+TIMINGS = ["seconds", "seconds_projection", "seconds_training", "threads"]
 
 
 def plan(**changes):

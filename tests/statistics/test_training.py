@@ -68,7 +68,7 @@ def test_orderings_that_are_there_are_found(tables):
 @pytest.mark.parametrize(
     ("change", "verdict"),
     [
-        ({"accuracy": lambda table: -table["accuracy"]}, "not found"),
+        ({"accuracy": lambda table: 190 - table["accuracy"]}, "not found"),
         ({"accuracy_sd": lambda table: 0 * table["accuracy"] + 50.0}, "too close to tell"),
         ({"seeds": lambda table: 0 * table["seeds"] + 1}, "too close to tell"),
     ],
@@ -76,6 +76,20 @@ def test_orderings_that_are_there_are_found(tables):
 def test_orderings_that_are_not_there_are_not_found(tables, change, verdict):
     table = means_over_seeds(tables.runs).assign(**change)
     assert {finding.verdict for finding in findings(table)} == {verdict}
+
+
+def test_networks_that_do_not_learn_are_not_compared(tables):
+    table = means_over_seeds(tables.runs).assign(accuracy=lambda table: table["accuracy"] / 4)
+    assert {finding.verdict for finding in findings(table)} == {"neither learns"}
+
+
+def test_a_fall_between_the_ends_alone_is_called_so(tables):
+    table = means_over_seeds(tables.runs)
+    level = (table["model"] == "mlp") & (table["method"] == "momos-s2-c0.05")
+    other = (table["model"] == "mlp") & (table["method"] == "momos-s2-c0.1")
+    table.loc[level, "accuracy"] = table.loc[other, "accuracy"].item()
+    said = {(finding.model, finding.expected): finding.verdict for finding in findings(table)}
+    assert said["mlp", "accuracy falls as capacity falls at s = 2"] == "found between the ends"
 
 
 def test_a_rise_between_capacities_is_not_a_fall(tables):
