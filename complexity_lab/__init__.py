@@ -16,6 +16,7 @@ What you may want first::
     cl.bdm(bits)                      # bits; a 1-D or 2-D array of 0/1, numpy or torch
     cl.block_counts(weights)          # BlockCounts from floats in one pass
     cl.block_entropy(bits)            # bits per block
+    cl.qubd(weight, bits=8)           # QuBD; bits of every bit plane, least significant first, and their total
     cl.compress(payload, "gzip")      # raw and compressed bytes
     cl.measure(source)                # DataFrame; module, state dict, path, zoo id or hub id
     cl.iid_null(ctm, blocks, p)       # what independent bits would score
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from complexity_lab.estimators.compressors import compress, payload
     from complexity_lab.estimators.ctm import ctm_table
     from complexity_lab.estimators.entropy import block_entropy
+    from complexity_lab.estimators.qubd import qubd
     from complexity_lab.figures import render
     from complexity_lab.momos.artefact import pack, unpack
     from complexity_lab.momos.bound import rac
@@ -69,6 +71,7 @@ _WHERE = {
     "measure": ("survey.single", "measure"),
     "pack": ("momos.artefact", "pack"),
     "payload": ("estimators.compressors", "payload"),
+    "qubd": ("estimators.qubd", "qubd"),
     "rac": ("momos.bound", "rac"),
     "read_table": ("tables.store", "read_table"),
     "render": ("figures", "render"),
@@ -94,6 +97,7 @@ __all__ = [
     "measure",
     "pack",
     "payload",
+    "qubd",
     "rac",
     "read_table",
     "render",

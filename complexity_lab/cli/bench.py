@@ -14,7 +14,7 @@ from complexity_lab.cli.interrupt import interruptible
 if TYPE_CHECKING:
     from complexity_lab.bench.comparison import Comparison
 
-GROUPS = ("counting", "startup", "task", "memory", "momos")
+GROUPS = ("counting", "planes", "startup", "task", "memory", "momos")
 
 
 def bench_cli(
@@ -58,6 +58,10 @@ def _comparisons(groups: tuple[str, ...], weights: str, repeats: int) -> Iterato
         from complexity_lab.bench import counting
 
         yield from counting.comparisons(parse_count(weights), repeats)
+    if "planes" in groups:
+        from complexity_lab.bench import planes
+
+        yield from planes.comparisons(repeats)
     if "task" in groups:
         from complexity_lab.bench import tasks
 
