@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: survey test test-all lint types bench
+.PHONY: survey test test-all lint types bench results
 
 survey: $(INSTALLED)  ## train or load the digits zoo, survey it, write tables, figures and report
 	$(BIN)/complexity-lab study run studies/digits.toml --out runs/digits
@@ -24,6 +24,19 @@ types: $(INSTALLED)
 
 bench: $(INSTALLED)  ## our speed against numpy.sum, pybdm, timm and a bare Python start
 	$(BIN)/complexity-lab bench
+
+TRAININGS := momos_table1_digits momos_every_digits momos_figure3_digits momos_figure4_digits
+
+results: survey  ## run the studies that ship again: rows into data/, tables and figures into reports/
+	set -e; for study in $(TRAININGS); do \
+	  $(BIN)/complexity-lab study run studies/$$study.toml --out runs/$$study; \
+	  rm -rf data/$$study reports/$$study; mkdir -p data/$$study reports/$$study; \
+	  cp -r runs/$$study/runs runs/$$study/epochs runs/$$study/manifest.json data/$$study; \
+	  cp -r runs/$$study/figures runs/$$study/table* reports/$$study; \
+	done
+	rm -rf data/digits reports/digits; mkdir -p data/digits reports/digits
+	cp -r runs/digits/models runs/digits/measurements runs/digits/manifest.json data/digits
+	cp -r runs/digits/figures runs/digits/report.html reports/digits
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with make PYTHON=...")'

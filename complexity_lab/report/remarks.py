@@ -74,7 +74,7 @@ def _about_learning(numbers: pd.DataFrame) -> list[str]:
         )
         found.append(
             f"{mosaics.label(str(model))} stays below {LEARNS:g} times the accuracy of guessing in {len(low)} of "
-            f"{len(rows)} methods ({shown}): so few epochs do not teach it under these, which says nothing about more."
+            f"{len(rows)} methods ({shown}): it did not learn in these epochs, which says nothing about more of them."
         )
     return found
 
