@@ -20,7 +20,8 @@ def pack_cli(
     ],
     out: Annotated[Path, typer.Argument(help="Packed file to write, such as small.safetensors.")],
     s: Annotated[
-        int | None, typer.Option("--s", help="Values in a block; default: the best of 1, 2, 4, 8, 16 and 32.")
+        int | None,
+        typer.Option("--s", help="Values in a block; default: the best of the training's own, 1, 2, 4, 8, 16 and 32."),
     ] = None,
     padding: Annotated[
         str | None,
@@ -38,10 +39,12 @@ def pack_cli(
 ) -> None:
     """Write a model as different blocks and indices, and show how much smaller it really is.
 
-    ``unpack`` gives every tensor back bit for bit. A model without motifs does not shrink.
+    ``unpack`` gives every tensor back bit for bit. A model without motifs does not shrink. Weights of a training with
+    few bits are rounded first, as the network was tested.
     """
     from complexity_lab.errors import InputError
     from complexity_lab.momos.artefact import pack
+    from complexity_lab.momos.checkpoints import bake_noted, cut_of
     from complexity_lab.momos.container import FORMAT
     from complexity_lab.momos.dense import read_dense, weights_file
 
@@ -51,11 +54,17 @@ def pack_cli(
     if metadata.get("format") == FORMAT:
         raise InputError(f"{path} is packed already; unpack it first to pack it otherwise")
     sides = None if tile is None else _sides(tile)
-    report = pack(state, out, s, entropy, padding=padding, tile=sides, metadata=metadata)  # type: ignore[arg-type]  # checked there
+    baked, notes = bake_noted(state, metadata)
+    report = pack(baked, out, s, entropy, padding=padding, tile=sides, metadata=notes, first=cut_of(metadata))  # type: ignore[arg-type]  # checked there
+    which = path.stem if source.is_dir() else None
+    bits = int(notes["bits"]) if notes != metadata else None
     if as_json:
-        print(json.dumps(_as_dict(report, path), indent=1))
-    else:
-        _print(report, path)
+        print(json.dumps({"weights": which, "rounded_to_bits": bits} | _as_dict(report, path), indent=1))
+        return
+    print(f"{f'{which} weights, ' if which else ''}{path} -> {report.path}")
+    if bits is not None:
+        print(f"weights rounded to {bits} bits, as the network was tested; {path} keeps the unrounded ones")
+    _print(report)
 
 
 def unpack_cli(
@@ -104,7 +113,7 @@ def _as_dict(report: PackReport, source: Path) -> dict[str, Any]:
     return {"source": str(source), "path": str(report.path), **figures, "codebooks": books}
 
 
-def _print(report: PackReport, source: Path) -> None:
+def _print(report: PackReport) -> None:
     """Print a line per file with its size and ratio, then what the packed one is made of."""
     sizes = {
         "dense": report.dense_bytes,
@@ -112,7 +121,6 @@ def _print(report: PackReport, source: Path) -> None:
         "dense, zstd 19": report.zstd_bytes,
         "packed": report.packed_bytes,
     }
-    print(f"{source} -> {report.path}")
     print(f"{'file':<16}{'bytes':>14}{'ratio':>9}")
     for name, size in sizes.items():
         print(f"{name:<16}{size:>14,}{report.dense_bytes / size:>9.2f}")

@@ -1,18 +1,85 @@
-"""``complexity-lab report``: one self-contained HTML file."""
+"""``complexity-lab report``: one self-contained HTML file of a survey, or the table of an experiment."""
 
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from complexity_lab.cli.figures import Directory
+from complexity_lab.cli.figures import Directory, trains
+from complexity_lab.errors import InputError
 
 
 def report_cli(
     directory: Directory,
-    out: Annotated[Path | None, typer.Option(help="File to write; default: DIRECTORY/report.html.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Of a survey: file to write; default: DIRECTORY/report.html.")
+    ] = None,
 ) -> None:
-    """Write the report of a survey as one HTML file that needs nothing else."""
+    """Write the report of a survey as one HTML file that needs nothing else, or the table of an experiment.
+
+    The table, ours beside the paper's, is written into DIRECTORY as Markdown, LaTeX, HTML and CSV.
+    """
+    if trains(directory):
+        if out is not None:
+            raise InputError(f"--out {out} is for surveys; the tables of {directory} are written into it, leave it out")
+        _write_table(directory)
+        return
     from complexity_lab.report import write_report
 
     print(write_report(directory, out))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What the command that began an experiment asked for: name and title of its table, figures in the page."""
+
+    name: str
+    title: str = ""
+    figures: tuple[str, ...] = ()
+
+
+def _write_table(directory: Path) -> None:
+    """Write the table of an experiment, as far as it went, and print how far that is."""
+    from complexity_lab.figures.training import TRAINING_FIGURES
+    from complexity_lab.report.training_table import write_training_table
+    from complexity_lab.statistics.training import TrainingTables
+    from complexity_lab.tables.store import read_manifest
+
+    tables, manifest = TrainingTables.read(directory), read_manifest(directory)
+    asked = _asked(manifest, set(tables.runs["model"]))
+    fitting = [name for name in asked.figures or TRAINING_FIGURES if TRAINING_FIGURES[name].applies(tables) is None]
+    places = write_training_table(directory, asked.name, asked.title, tuple(fitting))
+    planned = _planned(manifest)
+    left = "" if planned is None else f", {planned - len(tables.runs)} not finished"
+    print(f"{len(tables.ok)} runs ok, {len(tables.runs) - len(tables.ok)} failed{left}")
+    for place in places.values():
+        print(place)
+
+
+def _asked(manifest: Mapping[str, Any], models: set[str]) -> _Asked:
+    """Return what ``study`` or ``reproduce`` would write; without the study file, the table that has the models."""
+    from complexity_lab.experiments.plan import MODELS, read_training_study
+
+    words = shlex.split(manifest.get("command") or "")
+    files = [Path(word) for word in words if word.endswith(".toml")] if "study" in words else []
+    if files and files[0].is_file():
+        study = read_training_study(files[0])
+        return _Asked(study.table or "table", study.title, study.figures)
+    return _Asked("table2" if models and models <= set(MODELS["table2"]) else "table1")
+
+
+def _planned(manifest: Mapping[str, Any]) -> int | None:
+    """Return how many runs were planned; None where the plan is of a version that had other choices."""
+    from complexity_lab.experiments.plan import checked_plan
+
+    choices = {key: value for key, value in manifest.get("plan", {}).items() if key != "recipes"}
+    try:
+        plan = checked_plan(**choices)
+    except InputError:
+        return None
+    return len(plan.models) * len(plan.methods()) * len(plan.seeds)

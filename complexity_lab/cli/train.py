@@ -54,11 +54,13 @@ def train_cli(
 ) -> None:
     """Train a network with MoMos, quantization-aware training, both, or neither.
 
-    Run the same command again to go on after an interruption: the result is the same as without one.
+    The directory of the run then holds weights (safetensors), ``result.json``, and rows (``runs`` and ``epochs``).
+    Run the same command again to go on after an interruption: the result is the same as without one, on a GPU as far as
+    torch has deterministic algorithms there.
     """
     from complexity_lab.experiments.probe import WeightProbe
     from complexity_lab.experiments.trackers import tracker_for
-    from complexity_lab.momos.checkpoints import RESULT
+    from complexity_lab.momos.checkpoints import RESULT, RunDirectory
     from complexity_lab.momos.recipes import recipe_for
     from complexity_lab.momos.training import RunConfig, check, train
 
@@ -81,8 +83,9 @@ def train_cli(
     )
     probe = WeightProbe(tuple(part.strip() for part in metrics.split(",") if part.strip()))
     directory = out or Path("runs") / "train" / config.key
+    RunDirectory(directory).refuse_other(config.as_dict(), probe.metrics)  # before a tracker is told of a run
     if not (directory / RESULT).exists():
-        check(config)  # before a tracker is told of a run
+        check(config)
     print(f"Training {config.key} for at most {chosen.epochs} epochs, into {directory}", file=sys.stderr)
     shown = _Shown(config)
     with (
@@ -95,6 +98,7 @@ def train_cli(
             track(epoch)
 
         result = train(config, directory, probe=probe, on_epoch=told)
+    _write_rows(result, preset, directory)
     _summary(result, directory)
 
 
@@ -147,6 +151,17 @@ class _Shown:
         print(line, file=sys.stderr, flush=True)
 
 
+def _write_rows(result: RunResult, preset: str, directory: Path) -> None:
+    """Write the rows of a run beside its weights, once: a finished run may be shown again from another machine."""
+    from complexity_lab.experiments.rows import epoch_rows, run_row
+    from complexity_lab.tables.provenance import versions
+    from complexity_lab.tables.training import finished_runs, write_run
+
+    if result.config.key not in finished_runs(directory):
+        metadata = {"complexity_lab": versions()["complexity-lab"]}
+        write_run(directory, run_row(result, preset), epoch_rows(result), metadata)
+
+
 def _summary(result: RunResult, directory: Path) -> None:
     last, initial = result.epochs[-1], result.epochs[0]
     lines = {
@@ -160,8 +175,9 @@ def _summary(result: RunResult, directory: Path) -> None:
         lines["motifs"] = f"{result.k:,} for {result.blocks:,} blocks"
     if last.distortion is not None:
         lines["distortion"] = f"{last.distortion:.4g} in the last projection"
-    if "bdm" in last.metrics:
+    if "bdm" in initial.metrics and "bdm" in last.metrics:
         lines["BDM ratio"] = f"{last.metrics['bdm'] / initial.metrics['bdm']:.4f} of the initial sign bits"
     lines["weights"] = f"{directory}/initial, best and final .safetensors"
+    lines["rows"] = f"{directory}/runs and {directory}/epochs, Parquet"
     for name, text in lines.items():
         print(f"{name + ':':<15}{text}")

@@ -7,14 +7,17 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from complexity_lab.errors import InputError
+from complexity_lab.files import write_atomically, writing
 
 if TYPE_CHECKING:
     from complexity_lab.momos.training import EpochRecord, RunConfig
 
 Track = Callable[["EpochRecord"], None]
 TRACKERS = ("tensorboard", "wandb")
+WANDB_ID = "wandb-id.txt"  # in the run directory
 
 
 @contextmanager
@@ -72,9 +75,25 @@ def _wandb(config: RunConfig, directory: Path) -> Iterator[Track]:
         raise InputError("--tracker wandb needs its package; pip install wandb") from None
     tags = [f"model:{config.model}", f"dataset:{config.dataset}", f"method:{config.method.name}"]
     run: Any = wandb.init(
-        project="complexity-lab", name=config.key, tags=tags, dir=str(directory), config=config.as_dict()
+        project="complexity-lab",
+        name=config.key,
+        tags=tags,
+        dir=str(directory),
+        config=config.as_dict(),
+        id=_kept_id(directory),
+        resume="allow",  # a run that goes on is the same run there
     )
     try:
         yield lambda epoch: run.log(scalars(epoch), step=epoch.epoch)
     finally:
         run.finish()
+
+
+def _kept_id(directory: Path) -> str:
+    """Return the id that Weights & Biases knows a run by; drawn once and kept in its directory."""
+    file = directory / WANDB_ID
+    with writing(directory):
+        if not file.exists():
+            directory.mkdir(parents=True, exist_ok=True)
+            write_atomically(file, uuid4().hex.encode())
+        return file.read_text(encoding="ascii").strip()

@@ -135,6 +135,7 @@ def pack(
     padding: Padding | None = None,
     tile: tuple[int, int] | None = None,
     metadata: Mapping[str, str] | None = None,
+    first: Cut | None = None,
 ) -> PackReport:
     """Write a model as codebooks and indices, so that ``unpack`` returns its state dict bit for bit.
 
@@ -149,6 +150,7 @@ def pack(
         padding: of incomplete blocks, see ``FlatLayout``; whichever gives fewer bytes if None.
         tile: rows and columns of 2-D tiles, instead of ``s`` and ``padding``.
         metadata: notes that are kept with the tensors.
+        first: how blocks were cut in training; tried before the others where ``s``, ``padding`` and ``tile`` allow it.
 
     Raises:
         InputError: nothing to pack, an entry that safetensors cannot hold, or blocks that are not defined or larger
@@ -167,6 +169,8 @@ def pack(
     """
     path = Path(path)
     cuts = cuts_to_try(s, padding, tile)
+    if first is not None and s is None and tile is None and (padding is None or first == Cut(first.s, padding)):
+        cuts = tuple(dict.fromkeys((first, *cuts)))
     state, parameters = _state_of(model_or_state_dict)
     refuse_unstorable(state)
     own = without_ties(state)

@@ -1,21 +1,31 @@
-"""The directory of one training run: weights, checkpoint and result, every file there as a whole or not at all."""
+"""The directory of one training run: weights, checkpoint and result, every file there as a whole or not at all.
+
+A file of weights says in its metadata how they were trained: ``bits``; ``s`` and ``padding``, or ``tile``, of a mosaic;
+``rounded``, the names of the weights that are stored exactly and that the network saw rounded to ``bits`` bits.
+"""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
 from complexity_lab.errors import InputError, PlanMismatchError, WeightsError
 from complexity_lab.files import write_atomically, writing
+from complexity_lab.momos.blocks import Padding
+from complexity_lab.momos.codebook import Cut
+from complexity_lab.momos.method import Method
+from complexity_lab.momos.qat import FakeQuantization
 
 CONFIG, CHECKPOINT, RESULT = "config.json", "checkpoint.pt", "result.json"
+METRICS = "metrics"  # key in config.json
 
 
 @dataclass(frozen=True)
@@ -28,23 +38,31 @@ class RunDirectory:
 
     path: Path
 
-    def claim(self, config: Mapping[str, Any]) -> None:
+    def claim(self, config: Mapping[str, Any], metrics: Sequence[str] = ()) -> None:
         """Create the directory for a run, or check that it holds the same one.
+
+        Args:
+            config: what decides the weights.
+            metrics: what is watched at every epoch; kept in ``config.json`` too, though it decides nothing.
 
         Raises:
             PlanMismatchError: it holds another run; the message shows the difference.
             OutputError: it cannot be written.
         """
-        self.refuse_other(config)
+        self.refuse_other(config, metrics)
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-            write_atomically(self.path / CONFIG, json.dumps(config, indent=1).encode())
+            write_atomically(self.path / CONFIG, json.dumps({**config, METRICS: list(metrics)}, indent=1).encode())
 
-    def refuse_other(self, config: Mapping[str, Any]) -> None:
-        """Raise ``PlanMismatchError`` if the directory holds another run; an empty or missing one holds none."""
+    def refuse_other(self, config: Mapping[str, Any], metrics: Sequence[str] = ()) -> None:
+        """Raise ``PlanMismatchError`` if the directory holds another run; an empty or missing one holds none.
+
+        A run that watches other metrics is refused too: they would be missing from some of its epochs.
+        """
         if not (self.path / CONFIG).exists():
             return
         found = self._json(CONFIG)
+        watched = found.pop(METRICS, None)  # directories of earlier versions do not say
         differences = [
             f"{key}: there {found.get(key)}, now {config.get(key)}"
             for key in sorted({*found, *config})
@@ -53,6 +71,12 @@ class RunDirectory:
         if differences:
             raise PlanMismatchError(
                 f"{self.path} holds another run ({'; '.join(differences)[:400]}); name a new directory"
+            )
+        if watched is not None and set(watched) != set(metrics):
+            there, now = (", ".join(names) or "nothing" for names in (watched, metrics))
+            raise PlanMismatchError(
+                f"{self.path} holds a run that watches {there}, and now {now} is to be watched; "
+                "ask for the same metrics, or name a new directory"
             )
 
     def _json(self, name: str) -> dict[str, Any]:
@@ -95,16 +119,72 @@ class RunDirectory:
         with writing(self.path):
             write_atomically(self.path / CHECKPOINT, buffer.getbuffer())
 
-    def save_weights(self, name: str, state: Mapping[str, Tensor], bits: int) -> None:
-        """Write NAME.safetensors; ``bits`` below 32 are noted in its metadata, the weights are the unrounded ones."""
+    def save_weights(self, name: str, state: Mapping[str, Tensor], notes: Mapping[str, str]) -> None:
+        """Write NAME.safetensors with notes as its metadata, see ``notes_of``."""
         from safetensors.torch import save
 
         tensors = {key: value.detach().cpu().contiguous().clone() for key, value in state.items()}
         with writing(self.path):
-            write_atomically(self.path / f"{name}.safetensors", save(tensors, metadata={"bits": str(bits)}))
+            write_atomically(self.path / f"{name}.safetensors", save(tensors, metadata=dict(notes)))
 
     def weights(self, name: str, device: torch.device) -> dict[str, Tensor]:
         """Read NAME.safetensors."""
         from safetensors.torch import load_file
 
         return load_file(self.path / f"{name}.safetensors", device=str(device))
+
+
+def notes_of(method: Method, rounded: Sequence[str] = ()) -> dict[str, str]:
+    """Return what a file of weights says of how they were trained.
+
+    Args:
+        method: of the training.
+        rounded: names of the weights that are stored exactly and that the network saw rounded.
+
+    Example:
+        >>> notes_of(Method(tile=(2, 3), capacity=0.01))
+        {'bits': '32', 'tile': '2x3'}
+    """
+    notes = {"bits": str(method.bits)}
+    if method.tile is not None:
+        notes["tile"] = f"{method.tile[0]}x{method.tile[1]}"
+    elif method.s is not None:
+        notes |= {"s": str(method.s), "padding": method.padding}
+    return notes | ({"rounded": json.dumps(list(rounded))} if rounded else {})
+
+
+def cut_of(notes: Mapping[str, str]) -> Cut | None:
+    """Return how blocks were cut in training; None if the notes, which may be another program's, do not say.
+
+    >>> cut_of({"bits": "32", "s": "6", "padding": "vector"})
+    Cut(s=6, padding='vector', tile=None)
+    """
+    tile = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", notes.get("tile", ""))
+    if tile:
+        rows, columns = int(tile[1]), int(tile[2])
+        return Cut(rows * columns, tile=(rows, columns))
+    size, padding = re.fullmatch(r"[1-9]\d*", notes.get("s", "")), notes.get("padding")
+    return next((Cut(int(size[0]), rule) for rule in get_args(Padding) if size and rule == padding), None)
+
+
+@torch.no_grad()
+def bake_noted(state: Mapping[str, Tensor], notes: Mapping[str, str]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Round the weights that notes name as ``rounded``: then any program that loads them has the network of the tests.
+
+    Returns:
+        The weights, and the notes with ``baked`` instead of ``rounded``; both as they were if nothing is to be rounded.
+
+    Raises:
+        InputError: the notes name a weight that is not there, or are damaged.
+    """
+    if "rounded" not in notes:
+        return dict(state), dict(notes)
+    try:
+        names, rounding = [str(name) for name in json.loads(notes["rounded"])], FakeQuantization(int(notes["bits"]))
+        weights = {name: rounding(state[name]) for name in names}
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"the metadata do not say which weights to round ({error!r}); save the weights again"
+        ) from None
+    rest = {key: value for key, value in notes.items() if key != "rounded"}
+    return {**state, **weights}, rest | {"baked": "true"}

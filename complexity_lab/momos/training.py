@@ -2,7 +2,7 @@
 
 A run is decided by its ``RunConfig``. Initialization, order of images, augmentation, motifs and dropout draw from
 generators of their own; their states are in the checkpoint, so a run that was killed ends with the weights of one that
-was not.
+was not. On a GPU that holds where every operation has a deterministic algorithm; torch warns of those that have none.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from complexity_lab.errors import InputError, WeightsError
 from complexity_lab.momos.bound import rac
-from complexity_lab.momos.checkpoints import RunDirectory
+from complexity_lab.momos.checkpoints import RunDirectory, notes_of
 from complexity_lab.momos.datasets import Images, load_dataset
 from complexity_lab.momos.devices import autocast, device_of, forked_randomness, random_states, restore_random_states
 from complexity_lab.momos.inputs import Inputs
 from complexity_lab.momos.method import Method
 from complexity_lab.momos.networks import build_model
 from complexity_lab.momos.projection import trainable
-from complexity_lab.momos.qat import plain_state_dict, quantize_weights
+from complexity_lab.momos.qat import RAW, plain_name, plain_state_dict, quantize_weights
 from complexity_lab.momos.recipes import Recipe
+from complexity_lab.momos.repeatability import deterministic, generators_of, seeds_of
 from complexity_lab.momos.runs import EpochRecord, Precision, RunConfig, RunResult
 from complexity_lab.momos.schedule import Projector, attach, refuse_impossible
 
@@ -65,25 +65,28 @@ def train(
     Args:
         config: what to train.
         directory: of this run alone.
-        probe: computes metrics of the raw weights before training and after every epoch.
+        probe: computes metrics of the raw weights before training and after every epoch. The names in its attribute
+            ``metrics``, if it has one, stay the same when a run is resumed.
         on_epoch: told every epoch, after it is safe on disk; told again of none when a run is resumed.
         stop: asked after every epoch whether to end here, as if training had been planned so.
 
     Raises:
-        PlanMismatchError: the directory holds a run of another configuration.
+        PlanMismatchError: the directory holds a run of another configuration, or one that watches other metrics.
         WeightsError: the loss or a weight is no longer finite; epoch and step are named.
         OutputError: the directory cannot be written.
         InputError, UnknownNameError, UnreachableError: see ``check``.
     """
-    files = RunDirectory(directory)
-    files.refuse_other(config.as_dict())
+    files, metrics = RunDirectory(directory), tuple(getattr(probe, "metrics", ()))
+    files.refuse_other(config.as_dict(), metrics)
     finished = files.result()
     if finished is not None:
         return RunResult.from_dict(config, finished)
-    with forked_randomness(device_of(config.device)):
+    device = device_of(config.device)
+    with forked_randomness(device), deterministic(device):
         run = _Run(config, probe)
-        files.claim(config.as_dict())
-        run.resume(files)
+        files.claim(config.as_dict(), metrics)
+        if not run.resume(files):
+            run.begin(files, on_epoch)
         run.fit(files, on_epoch, stop)
         result = run.result(files)
     files.finish(result.as_dict())
@@ -117,7 +120,7 @@ class _Run:
         self.optimizer = _optimizer(self.model, recipe)
         self.scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, T_max=recipe.epochs)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "float16")
-        self.generators = _generators(config.seed)
+        self.generators = generators_of(config.seed)
         self.projector = self._projector(method)
         self.epochs: list[EpochRecord] = []
         self.best_loss, self.best_epoch = math.inf, 0
@@ -150,12 +153,11 @@ class _Run:
                 "logits; choose another network or image size"
             )
 
-    def resume(self, files: RunDirectory) -> None:
-        """Take up a checkpoint, or write the initial weights and look at them."""
+    def resume(self, files: RunDirectory) -> bool:
+        """Take up a checkpoint; return whether there is one."""
         state = files.checkpoint(self.device)
         if state is None:
-            self._begin(files)
-            return
+            return False
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
@@ -169,15 +171,22 @@ class _Run:
         self.epochs = [EpochRecord(**epoch) for epoch in told["epochs"]]
         self.best_loss, self.best_epoch = told["best_loss"], told["best_epoch"]
         self.stopped_early, self.seconds = told["stopped_early"], told["seconds"]
+        self._save_best(files)  # the process may have been killed just before it did
+        return True
 
-    def _begin(self, files: RunDirectory) -> None:
-        torch.manual_seed(_seeds(self.config.seed)["dropout"])  # dropout takes no generator
+    def begin(self, files: RunDirectory, on_epoch: OnEpoch | None) -> None:
+        """Write the initial weights and look at them."""
+        torch.manual_seed(seeds_of(self.config.seed)["dropout"])  # dropout takes no generator
         self._save_weights(files, "initial")
         self.epochs.append(self._record(0))
         if self.projector is None:  # the initial weights are a candidate, but no mosaic
-            self._note_best(files)
+            self._note_best()
+        self._save(files)
+        if on_epoch is not None:
+            on_epoch(self.epochs[0])
 
     def _save(self, files: RunDirectory) -> None:
+        """Save the checkpoint, then the best weights, which so are never of an epoch that it does not know."""
         told = {
             "epochs": [asdict(epoch) for epoch in self.epochs],
             "best_loss": self.best_loss,
@@ -197,19 +206,23 @@ class _Run:
                 "told": json.dumps(told),
             }
         )
+        self._save_best(files)
+
+    def _save_best(self, files: RunDirectory) -> None:
+        if self.best_epoch == self.epochs[-1].epoch and math.isfinite(self.best_loss):
+            self._save_weights(files, "best")
 
     def _save_weights(self, files: RunDirectory, name: str) -> None:
-        files.save_weights(name, plain_state_dict(self.model), self.config.method.bits)
+        rounded = [plain_name(key) for key in self.model.state_dict() if key.endswith(RAW)]
+        files.save_weights(name, plain_state_dict(self.model), notes_of(self.config.method, rounded))
 
     def fit(self, files: RunDirectory, on_epoch: OnEpoch | None, stop: Callable[[], bool] | None) -> None:
         """Train the epochs that are left."""
         recipe = self.config.recipe
-        if on_epoch is not None and len(self.epochs) == 1:
-            on_epoch(self.epochs[0])
         while len(self.epochs) <= recipe.epochs and not self.stopped_early:
             started = time.perf_counter()
             self.epochs.append(self._epoch(len(self.epochs)))
-            self._note_best(files)
+            self._note_best()
             waited = self.epochs[-1].epoch - self.best_epoch
             self.stopped_early = recipe.patience is not None and waited >= recipe.patience
             self.seconds += time.perf_counter() - started
@@ -219,11 +232,10 @@ class _Run:
             if stop is not None and stop():
                 break
 
-    def _note_best(self, files: RunDirectory) -> None:
+    def _note_best(self) -> None:
         last = self.epochs[-1]
         if last.validation_loss < self.best_loss:
             self.best_loss, self.best_epoch = last.validation_loss, last.epoch
-            self._save_weights(files, "best")
 
     def _epoch(self, number: int) -> EpochRecord:
         rate = float(self.optimizer.param_groups[0]["lr"])
@@ -369,18 +381,6 @@ class _Run:
         layout = momos.layout(trainable(self.model)[1])
         k = momos.motifs_for(layout)
         return layout.blocks, k, rac(n=layout.values, s=layout.s, k=k, q=momos.q, m=layout.blocks)
-
-
-def _seeds(seed: int) -> dict[str, int]:
-    """Return a seed for every source of random numbers but the initialization."""
-    drawn = np.random.SeedSequence(seed).generate_state(4, dtype=np.uint64)
-    return {
-        name: int(value) >> 1 for name, value in zip(("order", "augmentation", "motifs", "dropout"), drawn, strict=True)
-    }
-
-
-def _generators(seed: int) -> dict[str, torch.Generator]:
-    return {name: torch.Generator().manual_seed(value) for name, value in _seeds(seed).items() if name != "dropout"}
 
 
 def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

@@ -119,9 +119,11 @@ def _about_heads(numbers: pd.DataFrame) -> list[str]:
     ]
     if not other:
         return []
+    classes = rows["classes"].iloc[0]
+    head = f"with a head of {int(classes)}, " if np.isfinite(classes) else ""
     return [
         "Tiny-ViT: the printed RAC fits the parameter count with a head of 1000 classes (5,392,764); ours is of the "
-        f"network that is trained, with a head of {int(rows['classes'].iloc[0])}, and differs in {len(other)} of "
+        f"network that is trained, {head}and differs in {len(other)} of "
         f"{len(rows)} rows ({'; '.join(other)})."
     ]
 

@@ -182,7 +182,9 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
-        raise InputError(f"{directory} holds no {MANIFEST}, wanted a directory written by a survey") from None
+        raise InputError(
+            f"{directory} holds no {MANIFEST}, wanted the directory of a survey or of an experiment"
+        ) from None
     except ValueError as error:
         raise InputError(f"{directory / MANIFEST} is damaged ({error}); survey into a new directory") from None
     return manifest

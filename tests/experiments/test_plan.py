@@ -53,7 +53,9 @@ def test_the_studies_that_ship_can_be_read():
     studies = {
         path.stem: read_training_study(path) for path in STUDIES.glob("momos_*.toml") if "figure2" not in path.stem
     }
-    assert set(studies) == {f"momos_{name}{on}" for name in ("table1", "figure3", "figure4") for on in ("", "_digits")}
+    pairs = {f"momos_{name}{on}" for name in ("table1", "figure3", "figure4") for on in ("", "_digits")}
+    assert set(studies) == pairs | {"momos_every_digits"}
+    assert {method.every for method in studies["momos_every_digits"].training.methods()} == {"epoch"}
     assert studies["momos_table1"].training.methods() == table_plan("table1", dataset="cifar10").methods()
     assert studies["momos_table1_digits"].training.hash() == table_plan("table1").hash()
 
