@@ -1,0 +1,176 @@
+"""Function-preserving permutations: the same network with its neurons in another order.
+
+The hidden units of a layer have no natural order. Permuting its outputs (rows of its weight, its bias, the parameters
+and running statistics of a norm behind it) together with the inputs of the next layer leaves the function as it is,
+but moves bits, so every score of the arrangement changes. The spread of a score over such permutations is what the
+score does not know about the function: its resolution.
+
+A ``Coupling`` says which axes must be permuted alike. It knows no layer types: grouped or depthwise weights,
+attention heads and residual streams are lists of axes too. Elementwise activations, pooling, and norms with
+parameters per channel keep it valid; a norm over groups of channels does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from complexity_lab.errors import InputError
+
+Tensors = Mapping[str, np.ndarray]
+Axis = tuple[str, int]  # a tensor's name, and one of its axes
+
+
+@dataclass(frozen=True)
+class Coupling:
+    """Axes that carry the same units and are permuted together.
+
+    An axis may hold several values per unit, side by side, if its length is a multiple of ``size``: the columns of a
+    linear layer behind a flattened convolution (one run of ``height * width`` per channel), or the rows of one head.
+
+    Attributes:
+        outputs: where the units are made: weights, biases, norm parameters, running statistics.
+        inputs: where they are read: weights of the next layers.
+        size: number of units.
+    """
+
+    outputs: tuple[Axis, ...]
+    inputs: tuple[Axis, ...]
+    size: int
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise InputError(f"coupling of {self.size} units, wanted 1 or more")
+        axes = (*self.outputs, *self.inputs)
+        if not self.outputs or not self.inputs:
+            raise InputError(f"coupling {axes} lacks outputs or inputs; units that are only made or read are no chain")
+        if len(set(axes)) != len(axes):
+            raise InputError(f"coupling names an axis twice: {sorted(axis for axis in axes if axes.count(axis) > 1)}")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One link of a chain: a weight ``[out, in, ...]``, and vectors ``[out]`` that belong to its outputs.
+
+    Attributes:
+        weight: name of the weight of a linear layer or an ungrouped convolution.
+        vectors: names of its bias, and of parameters and running statistics of the norm behind it.
+    """
+
+    weight: str
+    vectors: tuple[str, ...] = ()
+
+
+def chain_couplings(layers: Sequence[Layer], tensors: Tensors) -> tuple[Coupling, ...]:
+    """Return the couplings of layers that feed one another in turn: all hidden units, not the network's outputs.
+
+    Raises:
+        InputError: a tensor is missing, or axes do not fit.
+    """
+    couplings = []
+    for layer, following in pairwise(layers):
+        outputs = ((layer.weight, 0), *((name, 0) for name in layer.vectors))
+        size = _length(tensors, (layer.weight, 0))
+        coupling = Coupling(outputs, ((following.weight, 1),), size)
+        _check(coupling, tensors)
+        couplings.append(coupling)
+    return tuple(couplings)
+
+
+def permute(tensors: Tensors, couplings: Sequence[Coupling], rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return all tensors, those that a coupling names with their units in random order, as copies.
+
+    Each coupling gets its own uniformly random permutation. The function of the network stays the same up to the
+    rounding of sums in another order.
+
+    Raises:
+        InputError: a tensor is missing, an axis does not fit its coupling, or two couplings share an axis.
+    """
+    axes = [axis for coupling in couplings for axis in (*coupling.outputs, *coupling.inputs)]
+    if len(set(axes)) != len(axes):
+        raise InputError(f"couplings share {sorted({axis for axis in axes if axes.count(axis) > 1})}; join them to one")
+    permuted = dict(tensors)
+    for coupling in couplings:
+        _check(coupling, tensors)
+        order = rng.permutation(coupling.size)
+        for name, axis in (*coupling.outputs, *coupling.inputs):
+            permuted[name] = _reordered(permuted[name], axis, order)
+    return permuted
+
+
+def _reordered(array: np.ndarray, axis: int, order: np.ndarray) -> np.ndarray:
+    """Take whole runs of an axis in another order: unit i has the run ``i * run`` to ``(i + 1) * run``."""
+    run = array.shape[axis] // order.size
+    taken: np.ndarray = np.take(array, (order[:, np.newaxis] * run + np.arange(run)).reshape(-1), axis=axis)
+    return taken
+
+
+def _check(coupling: Coupling, tensors: Tensors) -> None:
+    for axis in coupling.outputs + coupling.inputs:
+        length = _length(tensors, axis)
+        if length == 0 or length % coupling.size:
+            raise InputError(
+                f"axis {axis[1]} of {axis[0]} has length {length}, wanted a multiple of the {coupling.size} units that "
+                f"{coupling.outputs[0][0]} makes"
+            )
+
+
+def _length(tensors: Tensors, axis: Axis) -> int:
+    name, number = axis
+    if name not in tensors:
+        raise InputError(f"no tensor {name!r}; there are {', '.join(tensors)}")
+    if not 0 <= number < tensors[name].ndim:
+        raise InputError(f"{name} has {tensors[name].ndim} axes, the coupling wants axis {number}")
+    return int(tensors[name].shape[number])
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A score over permutations, in the score's unit.
+
+    Attributes:
+        mean: over the permutations.
+        sd: sample standard deviation (divided by n - 1); 0 for one permutation.
+        min: lowest.
+        max: highest.
+        values: the scores themselves, in the order of the seeds.
+    """
+
+    mean: float
+    sd: float
+    min: float
+    max: float
+    values: tuple[float, ...]
+
+
+def spread(
+    tensors: Tensors,
+    couplings: Sequence[Coupling],
+    score: Callable[[dict[str, np.ndarray]], float],
+    *,
+    n: int = 20,
+    seed: int = 0,
+) -> Spread:
+    """Return the spread of a score over ``n`` seeded function-preserving permutations.
+
+    Args:
+        tensors: the network, by name.
+        couplings: which axes are permuted together.
+        score: of all tensors, those of ``tensors`` in their order; for instance the BDM of the model.
+        n: permutations; the identity is not among them, except by chance.
+        seed: of the random stream; permutation i is the same whatever ``n`` is.
+
+    Raises:
+        InputError: no permutation, couplings that do not fit (see ``permute``), or a score that is NaN or infinite.
+    """
+    if n < 1:
+        raise InputError(f"{n} permutations, wanted 1 or more")
+    rngs = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(n))
+    values = np.array([score(permute(tensors, couplings, rng)) for rng in rngs], dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise InputError(f"{np.count_nonzero(~np.isfinite(values))} of {n} scores are NaN or infinite, wanted numbers")
+    sd = float(values.std(ddof=1)) if n > 1 else 0.0
+    return Spread(float(values.mean()), sd, float(values.min()), float(values.max()), tuple(values.tolist()))
