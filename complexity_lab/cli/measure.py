@@ -20,6 +20,12 @@ def measure_cli(
     scope: Annotated[str, typer.Option(help="layer (every tensor, and the model) or model.")] = "layer",
     state: Annotated[str, typer.Option(help="For models of a zoo: trained or initial.")] = "trained",
     seed: Annotated[int | None, typer.Option(help="For models of a zoo: seed of the weights.")] = None,
+    bits: Annotated[
+        int | None, typer.Option(help="QuBD too: BDM of each of so many bit planes of the quantized weights, 1 to 16.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Rules of QuBD: fixed (default) or qubd-paper; 8 bits if --bits does not say.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON, one object per row.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV.")] = False,
 ) -> None:
@@ -28,16 +34,26 @@ def measure_cli(
     Exit code 0 if the model could be scored, 1 if not.
     """
     from complexity_lab.errors import InputError
+    from complexity_lab.survey.planes import planes_of
     from complexity_lab.survey.run import default_jobs
     from complexity_lab.survey.single import measure_rows
 
     if state not in ("initial", "trained"):
         raise InputError(f"--state {state!r}, wanted initial or trained")
     names = tuple(name.strip() for name in metrics.split(",") if name.strip())
+    planes = planes_of(preset, bits)
     if as_json and as_csv:
         raise InputError("--json and --csv together, wanted one of them")
     with interruptible("complexity-lab: interrupted"):
-        rows = measure_rows(source, names, scope=scope, state=state, seed=seed, threads=default_jobs())  # type: ignore[arg-type]
+        rows = measure_rows(
+            source,
+            names,
+            scope=scope,  # type: ignore[arg-type]  # checked there
+            state=state,  # type: ignore[arg-type]
+            seed=seed,
+            threads=default_jobs(),
+            planes=planes,
+        )
     if as_json:
         print(json.dumps(rows, indent=1))
     elif as_csv:
@@ -46,6 +62,8 @@ def measure_cli(
         writer.writerows(rows)
     else:
         _print_table(rows)
+        if planes is not None:
+            _print_planes(rows, planes.bits)
     failed = [row for row in rows if row["scope"] == "model" and row["status"] != "ok"]
     if failed:
         print(f"complexity-lab: {failed[0]['reason']}", file=sys.stderr)
@@ -65,6 +83,8 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         if row["metric"].endswith(("_p45", "_p50")):  # for the statistics of surveys; in --json and --csv
             continue
+        if row["metric"].startswith("qubd_plane") and row["status"] == "ok":
+            continue  # in a table of their own
         whole = row["scope"] == "model"
         table.add_row(
             "whole model" if whole else escape(row["tensor"]),
@@ -80,6 +100,30 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         )
     wide = 160 if not sys.stdout.isatty() else None
     Console(highlight=False, width=wide).print(table)
+
+
+def _print_planes(rows: list[dict[str, Any]], bits: int) -> None:
+    """Print a line per scored tensor: BDM per weight of every plane, the least significant at the left."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, title="QuBD, bits per weight of each plane", title_justify="left")
+    table.add_column("tensor", overflow="fold")
+    for plane in range(bits):
+        table.add_column(f"{plane}", justify="right")
+    lines: dict[str, list[str]] = {}
+    for row in rows:
+        if row["metric"].startswith("qubd_plane") and row["status"] == "ok":
+            lines.setdefault(row["tensor"], []).append(f"{row['value'] / row['scored']:.3f}")
+    for tensor, cells in lines.items():
+        table.add_row(escape(tensor) or "whole model", *cells, style=None if tensor else "bold")
+    if lines:
+        wide = 160 if not sys.stdout.isatty() else None
+        console = Console(highlight=False, width=wide)
+        console.print()
+        console.print(table)
+        print("plane 0 is the least significant")
 
 
 def _bits_per_weight(row: dict[str, Any]) -> str:

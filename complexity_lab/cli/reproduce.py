@@ -35,7 +35,10 @@ def reproduce_cli(
         str, typer.Option(help="Of the forward pass: float32, bfloat16 or (on a GPU) float16.")
     ] = "float32",
     compile_: Annotated[bool, typer.Option("--compile", help="Run networks through torch.compile.")] = False,
-    jobs: Annotated[int | None, typer.Option(help="Runs at the same time; default one per core, on a GPU one.")] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="Runs at the same time; default one per core, on a GPU one. Other threads, other last bits."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Directory of the experiment; default runs/TABLE-DATASET-HASH.")
     ] = None,

@@ -61,6 +61,10 @@ def survey_cli(
     seeds: Seeds = "3",
     states: States = "initial,trained",
     metrics: Metrics = "bdm,gzip,bz2,lzma",
+    preset: Annotated[
+        str | None, typer.Option(help="QuBD too, by these rules: qubd-paper (the published ones) or fixed (ours).")
+    ] = None,
+    bits: Annotated[int | None, typer.Option(help="Bit planes of QuBD, 1 to 16; default 8.")] = None,
     tensor_rows: TensorRows = True,
     jobs: Jobs = None,
     backend: Backend = "loky",
@@ -86,6 +90,8 @@ def survey_cli(
         seeds=parse_seeds(seeds),
         metrics=tuple(_split(metrics)),
         tensor_rows=tensor_rows,
+        preset=preset,
+        bits=bits,
     )
     raise typer.Exit(
         run_and_report(

@@ -110,7 +110,9 @@ def run_experiment(
     Args:
         plan: what to train.
         directory: of the experiment; an interrupted one continues.
-        jobs: runs at the same time; one per core on a CPU, one on a GPU.
+        jobs: runs at the same time; one per core on a CPU, one on a GPU. They share the cores, and a run with another
+            number of threads sums in another order: its weights differ in the last bits, and after many steps in more.
+            The same number of jobs gives the same rows; the column ``threads`` says how it was.
         device: ``auto``, ``cpu``, ``cuda``.
         data_dir: where torchvision's data sets lie or are downloaded to.
         keep_weights: keep initial, best and final weights of every run.

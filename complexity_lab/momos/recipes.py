@@ -61,7 +61,7 @@ RECIPES = {
     "mobilevit_xxs": replace(_VIT, model="mobilevit_xxs"),
 }
 
-# 1,258 training images are 10 batches of 128: fewer epochs, smaller batches where steps are too few, and for AdamW a
+# 1,257 training images are 10 batches of 128: fewer epochs, smaller batches where steps are too few, and for AdamW a
 # rate that gets somewhere in a hundred steps. Everything else is the paper's. Images stay at 32x32.
 _ON_DIGITS: dict[str, dict[str, float]] = {
     "mlp": {"epochs": 10, "learning_rate": 1e-3},

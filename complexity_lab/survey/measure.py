@@ -31,7 +31,9 @@ from complexity_lab.errors import ComplexityLabError, InputError, WeightsError
 from complexity_lab.estimators.compressors import Compressed, Payload, PayloadStream
 from complexity_lab.estimators.ctm import ctm_table, shape_name
 from complexity_lab.estimators.estimator import CompressorEstimator, CountEstimator, estimator
+from complexity_lab.estimators.qubd import Rules
 from complexity_lab.survey.compression import CompressorPool
+from complexity_lab.survey.planes import PlaneReader
 from complexity_lab.weights.source import NamedTensor, SkippedTensor, WeightSource
 
 Row = dict[str, Any]
@@ -47,6 +49,7 @@ class Wanted:
     metrics: tuple[str, ...]
     tensor_rows: bool = True  # count estimators per tensor
     tensor_compressors: bool = False  # compressors per tensor too
+    planes: Rules | None = None  # QuBD by these rules beside the metrics
 
     @cached_property
     def counted(self) -> tuple[CountEstimator, ...]:
@@ -115,6 +118,7 @@ class _Waiting:
     skipped: str | None = None  # why it is not part of the stream
     failure: ComplexityLabError | None = None
     compressed: list[Row] = field(default_factory=list)
+    planes: list[Row] = field(default_factory=list)
 
 
 class _Reader:
@@ -128,6 +132,7 @@ class _Reader:
         self.stream = StreamCounter(threads)
         self.squares = np.zeros(2**16, dtype=np.int64)
         self.squares_dropped = 0
+        self.planes = PlaneReader(wanted.planes, wanted.tensor_rows) if wanted.planes else None
         kinds: tuple[Payload, ...] = tuple(dict.fromkeys(item.payload for item in wanted.compressed))
         self.payloads = {kind: PayloadStream(kind) for kind in kinds}
 
@@ -163,6 +168,8 @@ class _Reader:
             payload.add(tensor.values)
         if self.wanted.tensor_compressors:
             self._compress_tensor(tensor, read)
+        if self.planes is not None:
+            read.planes = self.planes.read(tensor, read.place)
 
     def _write_waiting(self) -> None:
         """Write the rows of the tensors that were read so far."""
@@ -184,7 +191,7 @@ class _Reader:
                     row = _tensor_row(place, item, read.counts[item.shape], read.shape, next(values[item]))
                 self.rows.measurements.append(row)
             if read.failure is None:
-                self.rows.measurements.extend(read.compressed)
+                self.rows.measurements.extend((*read.compressed, *read.planes))
         self.waiting.clear()
 
     def _count_small(self) -> None:
@@ -224,8 +231,10 @@ class _Reader:
             for name in self.wanted.metrics:
                 row = _row(place, name, estimator(name).unit, status="failed", reason=reason)
                 self.rows.measurements.append(row)
-            return self.rows
-        self._model_rows(place)
+        else:
+            self._model_rows(place)
+        if self.planes is not None:
+            self.rows.measurements.extend(self.planes.model_rows(place, self.rows.failure))
         return self.rows
 
     def _model_rows(self, place: Row) -> None:

@@ -7,10 +7,12 @@ import json
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from complexity_lab.errors import InputError
 from complexity_lab.estimators.estimator import estimator
+from complexity_lab.estimators.qubd import Rules
+from complexity_lab.survey.planes import planes_of
 from complexity_lab.zoo.card import ModelCard, Zoo
 from complexity_lab.zoo.registry import open_zoo
 from complexity_lab.zoo.selection import Selection, select
@@ -33,6 +35,8 @@ class SurveyPlan(BaseModel):
     seeds: tuple[int, ...] = DEFAULT_SEEDS
     metrics: tuple[str, ...] = DEFAULT_METRICS
     tensor_rows: bool = True
+    preset: str | None = None  # rules of QuBD, which adds bit planes to the metrics
+    bits: int | None = None  # planes, instead of the preset's
     selection: dict[str, Any] = Field(default_factory=dict)  # how the models were chosen, for the record
 
     @field_validator("models", "states", "seeds", "metrics")
@@ -63,9 +67,23 @@ class SurveyPlan(BaseModel):
             estimator(name)
         return value
 
+    @model_validator(mode="after")
+    def _planes_are_defined(self) -> SurveyPlan:
+        self.rules()
+        return self
+
+    def rules(self) -> Rules | None:
+        """Return the rules of QuBD; None if no bit planes are asked for.
+
+        Raises:
+            InputError, UnknownNameError: no such preset, or not 1 to 16 bits.
+        """
+        return planes_of(self.preset, self.bits)
+
     def as_dict(self) -> dict[str, Any]:
-        """Return the plan as plain JSON types."""
-        return self.model_dump(mode="json")
+        """Return the plan as plain JSON types; without bit planes it is that of versions that had none."""
+        found = self.model_dump(mode="json")
+        return {key: value for key, value in found.items() if value is not None or key not in ("preset", "bits")}
 
     def hash(self) -> str:
         """Return a short hash of all that decides the rows (how the models were chosen does not)."""
@@ -86,6 +104,8 @@ def make_plan(
     seeds: tuple[int, ...] = DEFAULT_SEEDS,
     metrics: tuple[str, ...] = DEFAULT_METRICS,
     tensor_rows: bool = True,
+    preset: str | None = None,
+    bits: int | None = None,
 ) -> SurveyPlan:
     """Choose the models and return the plan.
 
@@ -95,6 +115,7 @@ def make_plan(
     """
     for name in metrics:
         estimator(name)
+    planes_of(preset, bits)
     for state in states:
         if state not in STATES:
             raise InputError(f"state {state!r}, wanted {' or '.join(STATES)}")
@@ -109,6 +130,8 @@ def make_plan(
             seeds=seeds,
             metrics=metrics,
             tensor_rows=tensor_rows,
+            preset=preset,
+            bits=bits,
             selection=selection_as_dict(selection),
         )
     except ValidationError as error:

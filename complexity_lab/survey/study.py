@@ -41,6 +41,8 @@ class StudySurvey(_Strict):
     seeds: StrictInt | tuple[StrictInt, ...] = 3
     metrics: tuple[str, ...] = DEFAULT_METRICS
     tensor_rows: bool = True
+    preset: str | None = None
+    bits: StrictInt | None = None
     selection: StudySelection = Field(default_factory=StudySelection)
 
 
@@ -92,6 +94,8 @@ def study_plan(
         seeds=tuple(range(chosen.seeds)) if isinstance(chosen.seeds, int) else chosen.seeds,
         metrics=chosen.metrics,
         tensor_rows=chosen.tensor_rows,
+        preset=chosen.preset,
+        bits=chosen.bits,
     )
     if limit is None:
         return plan

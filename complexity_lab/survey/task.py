@@ -103,7 +103,7 @@ def _leave_interrupts_to_the_parent() -> None:
 
 
 def _measure_model(task: Task, record: _Record) -> None:
-    wanted = Wanted(task.plan.metrics, tensor_rows=task.plan.tensor_rows)
+    wanted = Wanted(task.plan.metrics, tensor_rows=task.plan.tensor_rows, planes=task.plan.rules())
     opened = task.zoo.open(task.card)
     with compressor_pool(task.threads) as pool:
         for state in task.plan.states:
@@ -163,6 +163,9 @@ def _failed_state(labels: Row, wanted: Wanted, error: Exception) -> Rows:
     rows = Rows()
     for name in wanted.metrics:
         facts = {"metric": name, "unit": estimator(name).unit, "status": "failed", "reason": _sentence(error)}
+        rows.measurements.append(place | facts)
+    if wanted.planes is not None:
+        facts = {"metric": "qubd", "unit": "bits", "status": "failed", "reason": _sentence(error)}
         rows.measurements.append(place | facts)
     return rows
 

@@ -4,6 +4,8 @@ import pytest
 
 from complexity_lab.errors import InputError
 from complexity_lab.experiments.plan import checked_plan, read_training_study, table_plan
+from complexity_lab.experiments.run import configs
+from tests.sentences import assert_one_sentence
 
 STUDIES = Path(__file__).parents[2] / "studies"
 
@@ -22,6 +24,18 @@ def test_table_1_has_twelve_methods_of_three_models():
 def test_the_reference_projects_once_per_epoch():
     assert {method.every for method in table_plan("table1", preset="reference").methods()[4:]} == {"epoch"}
     assert {method.every for method in table_plan("table1").methods()[4:]} == {"step"}
+
+
+def test_the_reference_holds_out_5_percent_of_cifar():
+    held_out = {
+        (preset, dataset): {
+            config.validation for config in configs(table_plan("table1", preset=preset, dataset=dataset))
+        }
+        for preset in ("paper", "reference")
+        for dataset in ("cifar10", "digits")
+    }
+    assert held_out.pop(("reference", "cifar10")) == {0.05}
+    assert set(map(tuple, held_out.values())) == {(None,)}  # the data set's own
 
 
 def test_the_hash_tells_experiments_apart():
@@ -46,7 +60,7 @@ def test_the_hash_tells_experiments_apart():
 def test_what_cannot_be_planned_is_one_sentence(choices, message):
     with pytest.raises(InputError, match=message) as error:
         checked_plan(**choices)
-    assert "\n" not in str(error.value)
+    assert_one_sentence(error.value)
 
 
 def test_the_studies_that_ship_can_be_read():

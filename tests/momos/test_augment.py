@@ -5,7 +5,15 @@ import torch
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.autoaugment import RandAugment, _apply_op
 
-from complexity_lab.momos.augment import OPERATIONS_PER_IMAGE, _operations, flipped, randaugment, shifted
+from complexity_lab.momos.augment import (
+    OPERATIONS_PER_IMAGE,
+    _operations,
+    augment,
+    flipped,
+    randaugment,
+    resized,
+    shifted,
+)
 
 SIGNED = ("ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate", "Brightness", "Color", "Contrast", "Sharpness")
 UNSIGNED = ("Identity", "Posterize", "Solarize", "AutoContrast", "Equalize")
@@ -25,15 +33,40 @@ def test_the_operations_are_those_of_randaugment_2x9_with_equal_shares():
     assert OPERATIONS_PER_IMAGE == 2
 
 
-@pytest.mark.parametrize("index", range(len(IN_ORDER)))
-def test_each_operation_is_torchvisions(images, index):
-    name, sign = IN_ORDER[index]
+def torchvisions(image, name, sign):
+    """The same operation by torchvision, on one image."""
     magnitudes, _ = RandAugment(2, 9)._augmentation_space(31, (32, 32))[name]
     magnitude = float(magnitudes[9]) * sign if magnitudes.ndim else 0.0
-    naive = torch.stack([_apply_op(image, name, magnitude, InterpolationMode.NEAREST, None) for image in images])
+    return _apply_op(image, name, magnitude, InterpolationMode.NEAREST, None)
+
+
+@pytest.mark.parametrize("channels", [3, 1])
+@pytest.mark.parametrize("index", range(len(IN_ORDER)))
+def test_each_operation_is_torchvisions(images, index, channels):
+    images = images[:, :channels]
+    naive = torch.stack([torchvisions(image, *IN_ORDER[index]) for image in images])
     difference = (_operations(32)[index](images).int() - naive.int()).abs()
     assert int(difference.max()) <= 1  # versions 1 and 2 of torchvision round a blend differently
     assert float((difference > 0).float().mean()) < 0.03
+
+
+def test_every_operation_is_drawn_and_equally_often(monkeypatch):
+    """Of many copies of one image on which all operations differ, each shows which one it got."""
+    monkeypatch.setattr("complexity_lab.momos.augment.OPERATIONS_PER_IMAGE", 1)
+    image = torch.randint(30, 220, (3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    expected = {step: torchvisions(image, *step).float() for step in dict.fromkeys(IN_ORDER)}
+    copies = randaugment(image.repeat(200 * len(IN_ORDER), 1, 1, 1), torch.Generator().manual_seed(1))
+    results, counts = torch.unique(copies, dim=0, return_counts=True)
+    found = dict.fromkeys(expected, 0)
+    for result, count in zip(results.float(), counts.tolist(), strict=True):
+        distances = {step: float((result - other).abs().mean()) for step, other in expected.items()}
+        nearest = min(distances, key=distances.get)
+        assert distances[nearest] < 0.05  # of 255: versions 1 and 2 of torchvision round a blend differently
+        assert sum(distance < 0.25 for distance in distances.values()) == 1
+        found[nearest] += count
+    assert len(results) == len(expected)
+    shares = {step: count / (200 * IN_ORDER.count(step)) for step, count in found.items()}
+    assert all(0.75 < share < 1.25 for share in shares.values()), shares
 
 
 def test_each_image_gets_the_operations_that_were_drawn_for_it(images):
@@ -55,7 +88,24 @@ def test_a_shift_is_a_crop_of_the_padded_image(images):
     assert torch.equal(shifted(images, 4, torch.Generator().manual_seed(4)), torch.stack(expected))
 
 
-def test_half_of_the_images_are_flipped(images):
+def test_half_of_the_images_are_mirrored_and_the_others_are_left(images):
     many = images.repeat(100, 1, 1, 1)
-    turned = (flipped(many, torch.Generator().manual_seed(1)) != many).flatten(1).any(1).float().mean()
-    assert 0.45 < float(turned) < 0.55
+    result = flipped(many, torch.Generator().manual_seed(1))
+    same, mirrored = ((result == other).flatten(1).all(1) for other in (many, many.flip(-1)))
+    assert bool((same ^ mirrored).all())
+    assert 0.45 < float(mirrored.float().mean()) < 0.55
+
+
+def test_augmentation_is_decided_by_its_generator(images):
+    for name in ("none", "shift", "randaugment"):
+        first, second, other = (augment(name, images, 32, torch.Generator().manual_seed(seed)) for seed in (5, 5, 6))
+        assert torch.equal(first, second)
+        assert first.dtype == torch.uint8
+        assert torch.equal(first, images) == torch.equal(first, other) == (name == "none")
+
+
+def test_resizing_keeps_bytes(images):
+    large = resized(images, 48)
+    assert large.shape == (12, 3, 48, 48)
+    assert large.dtype == torch.uint8
+    assert abs(float(large.float().mean()) - float(images.float().mean())) < 1

@@ -7,44 +7,87 @@ import struct
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 from torchvision.datasets import CIFAR10
 
-from complexity_lab.errors import InputError, UnknownNameError
-from complexity_lab.momos.datasets import TestImages, TrainingImages, ValidationImages, load_dataset
+from complexity_lab.errors import InputError, UnknownNameError, UnreachableError
+from complexity_lab.momos.datasets import (
+    _SOURCES,
+    TestImages,
+    TrainingImages,
+    ValidationImages,
+    _split,
+    load_dataset,
+)
 from complexity_lab.momos.inputs import Inputs
 from tests.cifar import write_cifar10
 
 
-def rows(images):
-    return {bytes(pixels) for pixels in images.pixels.numpy()}
+def cifar_as_stored(root):
+    """Images and labels of CIFAR-10's training and test file."""
+    folder = root / CIFAR10.base_folder
+    stored = [pickle.loads((folder / name).read_bytes()) for name in ("data_batch_1", "test_batch")]
+    return [dict(zip(map(bytes, part["data"]), part["labels"], strict=True)) for part in stored]
 
 
-def test_cifar_is_divided_without_the_test_images(tmp_path, monkeypatch):
-    data = load_dataset("cifar10", data_dir=write_cifar10(tmp_path, monkeypatch))
-    assert [len(part) for part in (data.training, data.validation, data.test)] == [36, 4, 20]
-    assert [type(part) for part in (data.training, data.validation, data.test)] == [
-        TrainingImages,
-        ValidationImages,
-        TestImages,
-    ]
-    parts = [rows(data.training), rows(data.validation), rows(data.test)]
-    assert len(set.union(*parts)) == 60  # disjoint: all random images differ
-    stored = pickle.loads((tmp_path / CIFAR10.base_folder / "test_batch").read_bytes())
-    assert np.array_equal(data.test.pixels.numpy().reshape(20, -1), stored["data"])
-    assert data.test.labels.tolist() == stored["labels"]
+def labelled(images):
+    found = dict(zip(map(bytes, images.pixels.numpy()), images.labels.tolist(), strict=True))
+    assert len(found) == len(images)  # no image twice in a part
+    return found
 
 
-def test_the_share_for_validation_can_be_the_references(tmp_path, monkeypatch):
-    data = load_dataset("cifar10", data_dir=write_cifar10(tmp_path, monkeypatch), validation=0.05)
-    assert [len(part) for part in (data.training, data.validation, data.test)] == [38, 2, 20]
+def assert_disjoint(data, sizes):
+    """Return the three parts as labels by image."""
+    whole = (data.training, data.validation, data.test)
+    assert tuple(map(type, whole)) == (TrainingImages, ValidationImages, TestImages)
+    assert tuple(map(len, whole)) == sizes
+    training, validation, test = map(labelled, whole)
+    assert not training.keys() & validation.keys()
+    assert not training.keys() & test.keys()
+    assert not validation.keys() & test.keys()
+    return training, validation, test
 
 
-def test_the_papers_sizes_of_cifar_are_45000_and_5000():
-    from complexity_lab.momos.datasets import _SOURCES, _split
+@pytest.mark.parametrize(("validation", "sizes"), [(None, (1257, 180, 360)), (0.05, (1365, 72, 360))])
+def test_digits_are_three_disjoint_parts_that_hold_every_image(validation, sizes):
+    """1,797 different images in all, so none of scikit-learn's is missing; their classes are as many as there."""
+    parts = assert_disjoint(load_dataset("digits", validation=validation), sizes)
+    assert sum(sizes) == len(load_digits().target) == 1797
+    labels = [label for part in parts for label in part.values()]
+    assert np.array_equal(np.bincount(labels), np.bincount(load_digits().target))
 
-    training, validation = _split(50_000, _SOURCES["cifar10"].validation, 10)
-    assert (len(training), len(validation)) == (45_000, 5_000)
+
+@pytest.mark.parametrize(("validation", "sizes"), [(None, (36, 4, 20)), (0.05, (38, 2, 20))])  # paper, reference
+def test_cifar_is_three_disjoint_parts_that_hold_every_image(tmp_path, monkeypatch, validation, sizes):
+    data = load_dataset("cifar10", data_dir=write_cifar10(tmp_path, monkeypatch), validation=validation)
+    training, held_out, test = assert_disjoint(data, sizes)
+    stored, stored_for_the_test = cifar_as_stored(tmp_path)
+    assert training | held_out == stored
+    assert test == stored_for_the_test
+
+
+def test_mnist_is_three_disjoint_parts(tmp_path):
+    assert_disjoint(load_dataset("mnist", data_dir=write_mnist(tmp_path)), (27, 3, 30))
+
+
+@pytest.mark.parametrize(("share", "sizes"), [(None, (45_000, 5_000)), (0.05, (47_500, 2_500))])
+def test_the_papers_and_the_references_sizes_of_cifar(share, sizes):
+    training, validation = _split(50_000, share or _SOURCES["cifar10"].validation, 10)
+    assert (len(training), len(validation)) == sizes
     assert torch.equal(torch.cat([training, validation]).sort().values, torch.arange(50_000))
+
+
+def test_a_seed_decides_the_parts():
+    first, again, other = (load_dataset("digits", split_seed=seed) for seed in (10, 10, 3))
+    for name in ("training", "validation", "test"):
+        assert torch.equal(getattr(first, name).pixels, getattr(again, name).pixels)
+        assert labelled(getattr(first, name)).keys() != labelled(getattr(other, name)).keys()
+
+
+def test_missing_files_without_network(tmp_path, monkeypatch):
+    monkeypatch.setattr(CIFAR10, "url", "http://127.0.0.1:9/cifar.tar.gz")
+    with pytest.raises(UnreachableError, match="does not hold cifar10, and it cannot be downloaded"):
+        load_dataset("cifar10", data_dir=tmp_path)
 
 
 def test_damaged_files_are_named(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """A small convolutional network with batch normalization and dropout, on augmented images of CIFAR-10's format."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -11,9 +12,19 @@ import complexity_lab.momos.training as training
 from complexity_lab.errors import InputError, WeightsError
 from complexity_lab.momos.method import Method
 from complexity_lab.momos.recipes import recipe_for
+from complexity_lab.momos.repeatability import generators_of, seeds_of
 from complexity_lab.momos.training import RunConfig, train
 from tests.cifar import write_cifar10
+from tests.sentences import assert_one_sentence
 
+METHODS = [
+    Method(),
+    Method(bits=4),
+    Method(s=4, capacity=0.1),
+    Method(s=2, k=9, every=3),
+    Method(s=4, capacity=0.1, bits=8, every="epoch"),
+    Method(tile=(2, 2), k=50, every=2),
+]
 RECIPE = replace(recipe_for("resnet8", "cifar10", kind="resnet"), epochs=3, batch_size=10)
 
 
@@ -49,20 +60,17 @@ def stop_at(epoch):
     return told
 
 
-def same_weights(first, second):
-    names = ("initial", "best", "final")
+def same_weights(first, second, names=("initial", "best", "final")):
     states = [[load_file(folder / f"{name}.safetensors") for name in names] for folder in (first, second)]
     return all(
         a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a) for a, b in zip(*states, strict=True)
     )
 
 
-@pytest.mark.parametrize("epoch", [0, 1, 2, 3])
-@pytest.mark.parametrize("method", [Method(), Method(bits=4), Method(s=4, capacity=0.1), Method(s=2, k=9, every=3)])
-def test_stopped_after_any_epoch_it_ends_as_if_it_had_not_been(config, tmp_path, method, epoch):
+def assert_goes_on_to_the_same_end(config, tmp_path, method):
+    """The run in ``parts`` was interrupted; trained again, it ends as one that was not."""
     whole = train(config(method), tmp_path / "whole")
-    with pytest.raises(Stop):
-        train(config(method), tmp_path / "parts", on_epoch=stop_at(epoch))
+    assert not (tmp_path / "parts" / "result.json").exists()
     torch.manual_seed(99)  # another process has other global random numbers
     parts = train(config(method), tmp_path / "parts")
     assert same_weights(tmp_path / "whole", tmp_path / "parts")
@@ -74,10 +82,75 @@ def test_stopped_after_any_epoch_it_ends_as_if_it_had_not_been(config, tmp_path,
     assert (parts.best_epoch, parts.test_accuracy_best) == (whole.best_epoch, whole.test_accuracy_best)
 
 
-def test_seeds_differ_in_everything(config, tmp_path):
-    for seed in (0, 1):
-        train(config(seed=seed), tmp_path / str(seed))
-    assert not same_weights(tmp_path / "0", tmp_path / "1")
+@pytest.mark.parametrize("epoch", [0, 1, 2, 3])
+@pytest.mark.parametrize("method", METHODS)
+def test_stopped_after_any_epoch_it_ends_as_if_it_had_not_been(config, tmp_path, method, epoch):
+    with pytest.raises(Stop):
+        train(config(method), tmp_path / "parts", on_epoch=stop_at(epoch))
+    assert_goes_on_to_the_same_end(config, tmp_path, method)
+
+
+@pytest.mark.parametrize("step", [1, 6, 11])  # the first, the second and the third of an epoch's 4
+@pytest.mark.parametrize("method", METHODS)
+def test_stopped_inside_any_epoch_it_ends_as_if_it_had_not_been(config, tmp_path, monkeypatch, method, step):
+    real, made = training._Run._step, []
+
+    def until_stopped(self, *batch):
+        made.append(real(self, *batch))
+        if len(made) == step:
+            raise Stop
+        return made[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training._Run, "_step", until_stopped)
+        with pytest.raises(Stop):
+            train(config(method), tmp_path / "parts")
+    assert_goes_on_to_the_same_end(config, tmp_path, method)
+
+
+DRAWN = ("order", "augmentation", "motifs", "dropout")
+
+
+def test_every_seed_gives_every_source_of_randomness_a_seed_of_its_own():
+    seeds = [seeds_of(seed) for seed in range(20)]
+    assert all(set(found) == set(DRAWN) for found in seeds)
+    assert len({value for found in seeds for value in found.values()}) == 20 * len(DRAWN)
+    first = [generators_of(seed)[name].initial_seed() for seed in range(20) for name in DRAWN if name != "dropout"]
+    assert first == [seeds_of(seed)[name] for seed in range(20) for name in DRAWN if name != "dropout"]
+
+
+@pytest.fixture
+def trained(config, tmp_path, monkeypatch):
+    """Train an epoch with the numbers of seed 0, but for one source of them those of seed 1; return its directory."""
+
+    def make(other=None, name=None):
+        def mixed(_):
+            return seeds_of(0) | ({other: seeds_of(1)[other]} if other in DRAWN else {})
+
+        directory = tmp_path / (name or str(other))
+        with monkeypatch.context() as patch:
+            for module in ("repeatability", "training"):
+                patch.setattr(f"complexity_lab.momos.{module}.seeds_of", mixed)
+            seed = int(other == "initialization")
+            train(config(Method(s=2, k=9), recipe=replace(RECIPE, epochs=1), seed=seed), directory)
+        return directory
+
+    return make
+
+
+def test_equal_seeds_are_equal_weights(trained):
+    assert same_weights(trained(name="first"), trained(name="second"))
+
+
+@pytest.mark.parametrize("source", DRAWN)
+def test_a_seed_decides_each_source_of_randomness_alone(trained, source):
+    base, other = trained(), trained(source)
+    assert same_weights(base, other, ("initial",))
+    assert not same_weights(base, other, ("final",))
+
+
+def test_a_seed_decides_the_initialization_alone(trained):
+    assert not same_weights(trained(), trained("initialization"), ("initial",))
 
 
 @pytest.mark.parametrize(
@@ -122,16 +195,25 @@ def test_the_probe_sees_raw_weights_before_training_and_after_every_epoch(config
 
 
 @pytest.mark.parametrize(
-    ("method", "what"),
-    [(Method(), "the loss is (nan|inf)"), (Method(s=4, capacity=0.1), "NaN or infinite")],
+    ("method", "got"),
+    [
+        (Method(), "the loss is (nan|inf)"),
+        (
+            Method(s=4, capacity=0.1),
+            r"\d+ of 216 weights of 0\.weight are NaN or infinite; the training step before diverged",
+        ),
+    ],
 )
-def test_divergence_names_epoch_step_and_way_out(config, tmp_path, method, what):
-    recipe = replace(RECIPE, learning_rate=1e38)
-    with pytest.raises(
-        WeightsError, match=rf"diverged in epoch 1, step \d of 4: .*{what}.*lower the learning rate"
-    ) as e:
-        train(config(method, recipe=recipe), tmp_path / "run")
-    assert "\n" not in str(e.value)
+@pytest.mark.parametrize(("precision", "or_else"), [("float32", ""), ("bfloat16", ", or train with precision float32")])
+def test_divergence_is_one_sentence(config, tmp_path, method, got, precision, or_else):
+    """It names the run, epoch and step, what was found there, and the way out."""
+    config = config(method, recipe=replace(RECIPE, learning_rate=1e38), precision=precision)
+    with pytest.raises(WeightsError) as error:
+        train(config, tmp_path / "run")
+    assert_one_sentence(error.value)
+    what = rf"training of {re.escape(config.key)} diverged in epoch 1, step [1-4] of 4"
+    wanted = rf"lower the learning rate, 1e\+38 there{or_else}"
+    assert re.fullmatch(f"{what}: {got}; {wanted}", str(error.value)), error.value
 
 
 def test_a_stop_ends_the_run_for_good(config, tmp_path):

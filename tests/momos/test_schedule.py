@@ -1,5 +1,6 @@
 """Projections that follow an optimizer: only real steps, at the right ones, and the same ones after a resume."""
 
+import ast
 import copy
 import re
 from pathlib import Path
@@ -226,12 +227,23 @@ def test_what_cannot_work_is_refused_before_the_first_step(projection, every, se
     assert len(pairs(model)) > 5
 
 
-@pytest.mark.skipif(not README.exists(), reason="the text with the snippet is not beside the repository")
-def test_the_published_snippet_runs_with_only_the_import_changed():
-    text = README.read_text(encoding="utf-8")
-    snippet = re.search(r"Standalone MoMos usage:\s+```python\n(.*?)```", text, re.DOTALL).group(1)
-    old = "from momos.src.quantizers import MoMos"
-    assert snippet.count(old) == 1
+# how the reference's README uses its MoMos; here only the import is another
+LOOP = """
+from complexity_lab import MoMos
+
+momos = MoMos(s=4, capacity=0.01, q=32, force_zero=True)
+
+for images, labels in loader:
+    optimizer.zero_grad(set_to_none=True)
+    loss = criterion(model(images), labels)
+    loss.backward()
+    optimizer.step()
+    q_stats = momos(model)
+"""
+
+
+def test_the_published_loop_runs_with_only_the_import_changed():
+    torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(16, 64), nn.ReLU(), nn.Linear(64, 4))
     here = {
         "model": model,
@@ -239,9 +251,29 @@ def test_the_published_snippet_runs_with_only_the_import_changed():
         "criterion": nn.CrossEntropyLoss(),
         "loader": [(torch.randn(8, 16), torch.randint(4, (8,))) for _ in range(3)],
     }
-    exec(snippet.replace(old, "from complexity_lab import MoMos"), here)
+    exec(LOOP, here)
     stats = here["q_stats"]
     assert stats.blocks == 256 + 16 + 64 + 1
     assert stats.k == 3
     assert stats.num_changed_weights > 0
-    assert len({tuple(block) for p in model.parameters() for block in p.detach().reshape(-1, 4).tolist()}) <= 3
+    blocks = {tuple(block) for p in model.parameters() for block in p.detach().reshape(-1, 4).tolist()}
+    assert len(blocks) <= 3
+    assert (0.0,) * 4 in blocks
+
+
+def calls(program):
+    """Every call in order: what is called, how many values it gets, and options with theirs; and what is kept."""
+    found = [node for node in ast.walk(ast.parse(program)) if isinstance(node, ast.Call)]
+    found.sort(key=lambda node: (node.lineno, node.col_offset))
+    options = [{word.arg: ast.literal_eval(word.value) for word in node.keywords} for node in found]
+    kept = [ast.unparse(node.targets[0]) for node in ast.walk(ast.parse(program)) if isinstance(node, ast.Assign)]
+    return [(ast.unparse(node.func), len(node.args), given) for node, given in zip(found, options, strict=True)], kept
+
+
+@pytest.mark.skipif(not README.exists(), reason="the text with the snippet is not beside the repository")
+def test_the_loop_makes_the_calls_of_the_published_one():
+    text = README.read_text(encoding="utf-8")
+    published = re.search(r"Standalone MoMos usage:\s+```python\n(.*?)```", text, re.DOTALL).group(1)
+    assert calls(LOOP) == calls(published)
+    imports = [[line for line in program.splitlines() if "import" in line] for program in (LOOP, published)]
+    assert imports == [["from complexity_lab import MoMos"], ["from momos.src.quantizers import MoMos"]]
