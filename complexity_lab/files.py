@@ -41,3 +41,19 @@ def writing(directory: Path) -> Iterator[None]:
         else:
             reason = f"{error.strerror or error}; name another directory with --out"
         raise OutputError(f"cannot write to {directory}: {reason}") from error
+
+
+@contextmanager
+def alone(lock_file: Path, busy: str) -> Iterator[None]:
+    """Hold a lock that dies with the process, or raise ``OutputError`` with the sentence ``busy``: nobody waits."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(lock_file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise OutputError(busy) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -36,7 +36,7 @@ def count_bits(bits: np.ndarray, shape: Shape, boundary: Boundary) -> BlockCount
         return _ignore(bits, shape)
     if boundary == "recursive":
         batch = bits[np.newaxis]
-        found = merge_by_shape(_recursive(batch, shape[0]))
+        found = merge_by_shape(recursive(batch, shape[0]))
         main = [counts for counts in found if counts.shape == shape] or [BlockCounts.empty(shape)]
         smaller = tuple(counts for counts in found if counts.shape != shape)
         dropped = bits.size - sum(counts.scored for counts in found)
@@ -47,14 +47,14 @@ def count_bits(bits: np.ndarray, shape: Shape, boundary: Boundary) -> BlockCount
 def _ignore(bits: np.ndarray, shape: Shape) -> BlockCounts:
     histogram = np.zeros(2 ** int(np.prod(shape)), dtype=np.int64)
     scored = 0
-    for batch in _slices(bits, shape[0]):
-        codes = encode(_cut(batch, shape[0]))
+    for batch in slices(bits, shape[0]):
+        codes = encode(cut(batch, shape[0]))
         histogram += np.bincount(codes, minlength=histogram.size)
         scored += codes.size * int(np.prod(shape))
     return BlockCounts.from_histogram(shape, histogram, dropped=bits.size - scored)
 
 
-def _slices(bits: np.ndarray, side: int) -> Iterator[np.ndarray]:
+def slices(bits: np.ndarray, side: int) -> Iterator[np.ndarray]:
     """Yield whole blocks of rows (2-D) or of values (1-D), about ``CHUNK`` values at a time, with a batch axis."""
     width = int(np.prod(bits.shape[1:]))
     step = max(1, CHUNK // max(1, side * width)) * side
@@ -62,7 +62,7 @@ def _slices(bits: np.ndarray, side: int) -> Iterator[np.ndarray]:
         yield bits[start : start + step][np.newaxis]
 
 
-def _cut(batch: np.ndarray, side: int) -> np.ndarray:
+def cut(batch: np.ndarray, side: int) -> np.ndarray:
     """Cut ``[batch, n]`` or ``[batch, rows, columns]`` into complete blocks, ``[blocks, side ** axes]``."""
     whole = [length // side for length in batch.shape[1:]]
     trimmed = batch[(slice(None), *(slice(0, count * side) for count in whole))]
@@ -93,19 +93,19 @@ def _encode_pairs(blocks: np.ndarray) -> np.ndarray:
     return codes.reshape(-1)[: blocks.shape[0]]
 
 
-def _recursive(batch: np.ndarray, side: int) -> Iterator[BlockCounts]:
+def recursive(batch: np.ndarray, side: int) -> Iterator[BlockCounts]:
     """Yield counts of complete blocks, then of what the border yields; ``batch`` is ``[batch, *axes]``."""
     axes = batch.ndim - 1
-    codes = encode(_cut(batch, side))
+    codes = encode(cut(batch, side))
     if codes.size:
         yield BlockCounts.from_histogram((side,) * axes, np.bincount(codes, minlength=2 ** (side**axes)))
-    for part in _border(batch, side):
+    for part in border(batch, side):
         shortest = min(part.shape[1:])
         if shortest >= MIN_SIDE:
-            yield from _recursive(part, shortest)
+            yield from recursive(part, shortest)
 
 
-def _border(batch: np.ndarray, side: int) -> Iterator[np.ndarray]:
+def border(batch: np.ndarray, side: int) -> Iterator[np.ndarray]:
     """Yield the incomplete parts, those of one shape together as ``[parts, *axes]``."""
     if batch.ndim == 2:
         rest = batch.shape[1] % side

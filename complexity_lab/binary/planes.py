@@ -116,11 +116,11 @@ class Quantized:
     def _leftovers(self) -> list[tuple[BlockCounts, ...]]:
         """Return the smaller blocks of the border of every plane, as the recursive boundary cuts them."""
         per_plane: list[list[BlockCounts]] = [[] for _ in range(self.grid.bits)]
-        for part in codes._border(self.matrix[np.newaxis], SQUARE[0]):
+        for part in codes.border(self.matrix[np.newaxis], SQUARE[0]):
             shortest = min(part.shape[1:])
             if shortest >= codes.MIN_SIDE:
                 for pieces, plane in zip(per_plane, _planes_of(self.grid.levels(part), self.grid.bits), strict=True):
-                    pieces.extend(codes._recursive(plane, shortest))
+                    pieces.extend(codes.recursive(plane, shortest))
         return [merge_by_shape(pieces) for pieces in per_plane]
 
     def tiled_counts(self, boundary: Boundary = "ignore") -> BlockCounts:
@@ -221,8 +221,8 @@ def _histograms_in_numpy(matrix: np.ndarray, grid: Grid) -> np.ndarray:
 
 def _blocks_of_levels(matrix: np.ndarray, grid: Grid) -> Iterator[np.ndarray]:
     """Yield the levels of complete blocks, ``[blocks, 16]``, some rows at a time."""
-    for batch in codes._slices(matrix, SQUARE[0]):
-        yield codes._cut(grid.levels(batch), SQUARE[0])
+    for batch in codes.slices(matrix, SQUARE[0]):
+        yield codes.cut(grid.levels(batch), SQUARE[0])
 
 
 def _sparse(histogram: np.ndarray, scored: int, dropped: int) -> BlockCounts:

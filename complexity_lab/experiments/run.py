@@ -12,18 +12,17 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from complexity_lab.errors import ComplexityLabError, InputError, OutputError
 from complexity_lab.experiments.plan import TrainingPlan
 from complexity_lab.experiments.probe import WeightProbe
 from complexity_lab.experiments.rows import epoch_rows, failed_row, run_row
-from complexity_lab.files import write_atomically, writing
+from complexity_lab.files import alone, write_atomically, writing
 from complexity_lab.tables.provenance import machine, now, versions
 from complexity_lab.tables.store import MANIFEST, read_manifest, refuse_other_plan
 from complexity_lab.tables.training import finished_runs, forget_runs, write_run
@@ -127,27 +126,16 @@ def run_experiment(
     everything = configs(plan, device=device, data_dir=data_dir)
     _check_first(everything)
     prepare(plan, directory)
-    with _alone(directory):
+    busy = f"another process is training {directory}; wait for it or use --out"
+    with alone(lock_file(directory, "experiment"), busy):
         return _go_on(plan, everything, directory, jobs or default_jobs(device), keep_weights, retry_failed, progress)
 
 
-def lock_of(directory: Path, what: str) -> FileLock:
-    """Return the lock of an experiment or of one of its runs; it dies with the process that holds it."""
+def lock_file(directory: Path, what: str) -> Path:
+    """Return the file to lock for an experiment or for one of its runs, in a folder that exists."""
     with writing(directory):
         (directory / LOCKS).mkdir(exist_ok=True)
-    return FileLock(directory / LOCKS / f"{what}.lock")
-
-
-@contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    """Keep other processes from training the same experiment."""
-    lock = lock_of(directory, "experiment")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise OutputError(f"another process is training {directory}; wait for it or use --out") from None
-    with lock:
-        yield
+    return directory / LOCKS / f"{what}.lock"
 
 
 def _go_on(
@@ -234,11 +222,12 @@ def _check_first(everything: Sequence[Any]) -> None:
     from complexity_lab.momos.schedule import refuse_impossible
     from complexity_lab.momos.training import check
 
+    first = everything[0]
+    data = load_dataset(first.dataset, data_dir=first.data_dir, validation=first.validation)
     for model in dict.fromkeys(config.model for config in everything):
         own = [config for config in everything if config.model == model]
         first = own[0]
         check(first)
-        data = load_dataset(first.dataset, data_dir=first.data_dir, validation=first.validation)
         network = build_model(
             model, num_classes=data.num_classes, in_channels=data.in_channels, image_size=first.recipe.image_size
         )
@@ -293,7 +282,7 @@ def run_task(task: RunTask, threads: int | None = None) -> tuple[str, str | None
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:
-        with lock_of(task.directory, config.key):
+        with FileLock(lock_file(task.directory, config.key)):
             error = _train(task, folder, WeightProbe(task.metrics))
     finally:
         torch.set_num_threads(before)

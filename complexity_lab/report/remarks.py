@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from complexity_lab.figures import mosaics
-from complexity_lab.statistics.findings import LEARNS
+from complexity_lab.statistics.findings import LEARNS, guessing
 from complexity_lab.statistics.training import PAPER_RECIPE, same_when_printed
 
 
@@ -64,7 +64,7 @@ def _about_learning(numbers: pd.DataFrame) -> list[str]:
     """Name the methods under which a network did not learn, beside the printed accuracy."""
     found = []
     for model, rows in numbers.groupby("model", sort=False):
-        low = rows.loc[rows["accuracy"] < LEARNS * 100 / rows["classes"]]
+        low = rows.loc[rows["accuracy"] < LEARNS * guessing(rows)]
         if low.empty:
             continue
         shown = "; ".join(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from math import hypot
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -99,9 +99,9 @@ def _compare(higher: pd.Series, lower: pd.Series) -> Verdict:
     return "found" if difference > 0 else "not found"
 
 
-def guessing(row: pd.Series) -> float:
-    """Return the accuracy of guessing, percent."""
-    return 100 / float(row["classes"])
+def guessing(rows: Any) -> Any:
+    """Return the accuracy of guessing, percent, of one row or of a table of them."""
+    return 100 / rows["classes"]
 
 
 def _shown(row: pd.Series) -> str:

@@ -190,8 +190,11 @@ class _Reader:
                 else:
                     row = _tensor_row(place, item, read.counts[item.shape], read.shape, next(values[item]))
                 self.rows.measurements.append(row)
-            if read.failure is None:
-                self.rows.measurements.extend((*read.compressed, *read.planes))
+            if self.planes is not None and read.skipped is not None:
+                read.planes = self.planes.without_score(place, "skipped", read.skipped)
+            elif self.planes is not None and read.failure is not None:
+                read.planes = self.planes.without_score(place, "failed", str(read.failure))
+            self.rows.measurements.extend(read.planes if read.failure else (*read.compressed, *read.planes))
         self.waiting.clear()
 
     def _count_small(self) -> None:

@@ -26,24 +26,30 @@ class PlaneReader:
         self.rules, self.tensor_rows = rules, tensor_rows
         self.found: list[QuBD] = []
         self.skipped = 0  # values of tensors that the rules leave out
+        self.failure: WeightsError | None = None  # why there are no numbers of the model
 
     def read(self, tensor: NamedTensor, place: Row) -> list[Row]:
-        """Score a tensor; return its rows, none unless they are wanted.
-
-        Raises:
-            WeightsError: NaN or infinite weights.
-        """
+        """Score a tensor of finite values; return its rows, none unless they are wanted."""
         reason = self.rules.why_not(np.shape(tensor.values), tensor.name)
         if reason is not None:
             self.skipped += tensor.values.size
-            row = place | {"metric": "qubd", "unit": UNIT, "status": "skipped", "reason": reason}
-            return [row] if self.tensor_rows else []
-        scored = self.rules.score(tensor.values)
+            return self.without_score(place, "skipped", reason)
+        try:
+            scored = self.rules.score(tensor.values)
+        except WeightsError as error:  # such as a range that float32 cannot hold; other metrics do not mind
+            self.failure = self.failure or WeightsError(f"tensor {tensor.name}: {error}")
+            return self.without_score(place, "failed", str(error))
         self.found.append(scored)
         return _rows(place, scored.planes, scored.scored, scored.dropped, scored) if self.tensor_rows else []
 
+    def without_score(self, place: Row, status: str, reason: str) -> list[Row]:
+        """Return the row that says why a tensor has no planes."""
+        row = place | {"metric": "qubd", "unit": UNIT, "status": status, "reason": reason}
+        return [row] if self.tensor_rows else []
+
     def model_rows(self, place: Row, failure: Exception | None) -> list[Row]:
-        """Return the rows of the whole model: sums over its tensors."""
+        """Return the rows of the whole model: sums over its tensors, or why there are none."""
+        failure = failure or self.failure
         if failure is None and not self.found:
             failure = WeightsError("no tensor is a matrix large enough for these rules")
         if failure is not None:

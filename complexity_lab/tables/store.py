@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from complexity_lab.errors import InputError, OutputError, PlanMismatchError
-from complexity_lab.files import write_atomically, writing
+from complexity_lab.files import alone, write_atomically, writing
 from complexity_lab.tables.schema import TABLES, schema
 
 if TYPE_CHECKING:
@@ -102,12 +102,8 @@ class Store:
         """
         with writing(self.directory):
             self.directory.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.directory / SURVEY_LOCK)
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                raise OutputError(f"another survey is running in {self.directory}; wait for it or use --out") from None
-        with lock:
+        busy = f"another survey is running in {self.directory}; wait for it or use --out"
+        with alone(self.directory / SURVEY_LOCK, busy):
             yield
 
     def done(self) -> set[str]:

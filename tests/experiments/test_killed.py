@@ -7,10 +7,11 @@ import sys
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 from complexity_lab.errors import OutputError
 from complexity_lab.experiments.plan import checked_plan
-from complexity_lab.experiments.run import NETWORKS, RunTask, configs, lock_of, prepare, run_experiment, run_task
+from complexity_lab.experiments.run import NETWORKS, RunTask, configs, lock_file, prepare, run_experiment, run_task
 from complexity_lab.tables.training import finished_runs, read_training
 from tests.experiments.test_run import TIMINGS
 
@@ -52,7 +53,7 @@ def a_plan(**changes):
 def test_one_process_at_a_time(tmp_path):
     plan = a_plan()
     prepare(plan, tmp_path)
-    with lock_of(tmp_path, "experiment"), pytest.raises(OutputError, match="another process is training"):
+    with FileLock(lock_file(tmp_path, "experiment")), pytest.raises(OutputError, match="another process is training"):
         run_experiment(plan, tmp_path, jobs=1)
     assert finished_runs(tmp_path) == {}
 

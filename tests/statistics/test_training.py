@@ -3,8 +3,10 @@ import pandas as pd
 import pytest
 
 from complexity_lab.errors import InputError
+from complexity_lab.momos.recipes import RECIPES
 from complexity_lab.statistics.findings import findings
 from complexity_lab.statistics.training import (
+    PAPER_RECIPE,
     TrainingTables,
     beside_published,
     means_over_seeds,
@@ -112,3 +114,9 @@ def test_no_experiment(tmp_path):
 )
 def test_rounding_to_printed_digits(ours, printed, decimals, same):
     assert same_when_printed(ours, printed, decimals) is same
+
+
+def test_the_paper_trains_as_our_recipes_of_that_name():
+    for column, values in PAPER_RECIPE.items():
+        name = column.removesuffix("_planned")
+        assert values == {model: getattr(RECIPES[model], name) for model in values}

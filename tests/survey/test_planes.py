@@ -69,8 +69,19 @@ def test_nan_is_named():
     state["fc.weight"][2, 2] = np.nan
     rows = by_place(measure_rows(state, ("bdm",), planes=planes_of("fixed", None)))
     assert ("fc.weight", "qubd_plane0") not in rows
+    assert rows["fc.weight", "qubd"]["status"] == "failed"
+    assert "not finite" in rows["fc.weight", "qubd"]["reason"] or "NaN" in rows["fc.weight", "qubd"]["reason"]
     assert rows["", "qubd"]["status"] == "failed"
     assert "fc.weight" in rows["", "qubd"]["reason"]
+
+
+def test_a_range_that_cannot_be_quantized_fails_alone():
+    state = weights() | {"wide.weight": np.array([[-3e38] * 4, [3e38] * 4] * 2, np.float32)}
+    rows = measure_rows(state, ("bdm",), planes=planes_of("qubd-paper", None))
+    found = by_place(rows)
+    assert found["wide.weight", "qubd"]["status"] == "failed"
+    assert "wide.weight" in found["", "qubd"]["reason"]
+    assert [row["status"] for row in rows if row["metric"] == "bdm" and row["scope"] == "model"] == ["ok"]
 
 
 def test_presets_and_bits():
