@@ -20,15 +20,17 @@ MAY_IMPORT = {
     "controls": {"binary"},
     "momos": {"weights", "binary"},
     "zoo": {"weights", "momos"},
-    "experiments": {"binary", "estimators", "momos", "tables", "weights"},
+    "trajectory": {"binary", "controls", "estimators", "tables", "weights", "zoo"},
+    "experiments": {"binary", "estimators", "momos", "tables", "trajectory", "weights"},
+    "quantization": {"binary", "estimators", "tables", "weights", "zoo"},
     "statistics": {"tables", "controls"},
     "survey": {"zoo", "weights", "binary", "estimators", "controls", "tables"},
     "figures": {"tables", "statistics"},
     "report": {"tables", "statistics", "figures"},
-    "bench": {"binary", "estimators", "momos", "survey", "tables", "zoo"},
+    "bench": {"binary", "controls", "estimators", "momos", "survey", "tables", "zoo"},
     "cli": {
         *("binary", "estimators", "survey", "tables", "statistics", "figures", "report", "zoo", "bench"),
-        *("experiments", "momos"),
+        *("controls", "experiments", "momos", "quantization", "trajectory"),
     },
 }
 FILES = sorted(ROOT.rglob("*.py"))

@@ -7,7 +7,22 @@ from typing import Annotated
 
 import typer
 
-from complexity_lab.cli import bench, doctor, figures, measure, pack, report, reproduce, study, survey, train, zoo
+from complexity_lab.cli import (
+    bench,
+    compare,
+    doctor,
+    figures,
+    measure,
+    pack,
+    report,
+    reproduce,
+    series,
+    study,
+    suggest,
+    survey,
+    train,
+    zoo,
+)
 from complexity_lab.errors import ComplexityLabError
 
 EXIT_CODES = "Exit codes: 0 all fine, 1 nothing done, 2 wrong input, 3 some models failed, 130 interrupted."
@@ -42,6 +57,9 @@ def options(
 
 app.command("survey")(survey.survey_cli)
 app.command("measure")(measure.measure_cli)
+app.command("compare")(compare.compare_cli)
+app.command("suggest")(suggest.suggest_cli)
+app.command("series")(series.series_cli)
 app.command("figures")(figures.figures_cli)
 app.command("report")(report.report_cli)
 app.command("train")(train.train_cli)

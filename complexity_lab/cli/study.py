@@ -53,10 +53,19 @@ def run_cli(
 
     Exit codes as for survey. Run it again to continue.
     """
-    if _trains(file):
-        if states or limit or backend != "loky" or scheduler:
-            raise InputError(f"{file} trains networks; --states, --limit, --backend and --scheduler are for surveys")
+    kind = _kind(file)
+    if kind != "survey" and (states or limit or backend != "loky" or scheduler):
+        raise InputError(f"{file} is no survey; --states, --limit, --backend and --scheduler are for surveys")
+    if kind == "training":
         raise typer.Exit(_train(file, jobs, device, data_dir, out, retry_failed))
+    if kind == "quantization":
+        from complexity_lab.cli.suggest import run_quantization_study
+
+        raise typer.Exit(run_quantization_study(file, out or Path("runs") / file.stem, jobs, retry_failed))
+    if kind == "trajectory":
+        from complexity_lab.cli.series import run_trajectory_study
+
+        raise typer.Exit(run_trajectory_study(file, out or Path("runs") / file.stem, jobs, retry_failed))
     from complexity_lab.survey.study import read_study, study_plan
 
     study = read_study(file)
@@ -76,12 +85,13 @@ def run_cli(
     raise typer.Exit(code)
 
 
-def _trains(file: Path) -> bool:
-    """Tell whether a study file trains networks, rather than surveys a zoo; read without importing torch."""
+def _kind(file: Path) -> str:
+    """Return which section says what a study file does; read without importing torch."""
     try:
-        return "training" in tomllib.loads(file.read_text(encoding="utf-8"))
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False  # the reader of studies says what is wrong with it
+        return "survey"  # the reader of studies says what is wrong with it
+    return next((kind for kind in ("training", "quantization", "trajectory") if kind in content), "survey")
 
 
 def _train(

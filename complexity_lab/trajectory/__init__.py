@@ -1,0 +1,1 @@
+"""Complexity over training: series of checkpoints, and networks watched while they learn."""
