@@ -22,33 +22,32 @@ from complexity_lab.binary.binarize import Signed, count_bad
 from complexity_lab.cache import cache_directory
 
 WORTH_COMPILING = 4_000_000  # values; numpy counts them in about 0.1 s
-Kernel = Callable[[np.ndarray, Any, np.ndarray], bool]
+Kernel = Callable[..., Any]
 
 
-class _Kernels:
-    """The compiled kernels of this process, per integer type of the values."""
+class KernelTable:
+    """The compiled kernels of this process, loaded once it has done enough work to be worth their start-up."""
 
-    def __init__(self) -> None:
+    def __init__(self, load: Callable[..., Kernel], worth: int) -> None:
+        """Prepare: ``load(*key)`` loads or compiles a kernel, from ``worth`` units of work on."""
+        self.load, self.worth = load, worth
         self.seen = 0
         self.lock = threading.Lock()
-        self.loaded: dict[tuple[str, np.dtype[Any]], Kernel] = {}
+        self.loaded: dict[tuple[Any, ...], Kernel] = {}
 
-    def get(self, name: str, dtype: np.dtype[Any], size: int) -> Kernel | None:
-        """Return a kernel, or None while the process has not counted enough values to be worth its start-up."""
+    def get(self, *key: Any, work: int) -> Kernel | None:
+        """Return the kernel of a key, or None while the process has done too little work."""
         with self.lock:
-            self.seen += size
-            if self.seen < WORTH_COMPILING:
+            self.seen += work
+            if self.seen < self.worth:
                 return None
-            if (name, dtype) not in self.loaded:
-                self.loaded[name, dtype] = _load(name, dtype)
-            return self.loaded[name, dtype]
+            if key not in self.loaded:
+                self.loaded[key] = self.load(*key)
+            return self.loaded[key]
 
     def warm(self) -> None:
         """Use the compiled kernels from now on, whatever the size."""
-        self.seen = WORTH_COMPILING
-
-
-KERNELS = _Kernels()
+        self.seen = self.worth
 
 
 @contextmanager
@@ -81,6 +80,9 @@ def _load(name: str, dtype: np.dtype[Any]) -> Kernel:
     return kernel  # type: ignore[no-any-return]
 
 
+KERNELS = KernelTable(_load, WORTH_COMPILING)
+
+
 def _writable_cache() -> Path:
     """Return a directory for compiled kernels: in the user's cache, or a private temporary one where that is closed."""
     directory = cache_directory() / "kernels"
@@ -97,11 +99,11 @@ def add_strings(view: Signed, histogram: np.ndarray, threads: int = 1) -> bool:
 
     Values beyond the last complete block are neither counted nor checked.
     """
-    kernel = KERNELS.get("count_strings", view.values.dtype, view.values.size)
+    kernel = KERNELS.get("count_strings", view.values.dtype, work=view.values.size)
     if kernel is None:
         return _add_in_numpy(view, (12,), histogram[0])
     if threads == 1 or view.values.size < WORTH_COMPILING:
-        return kernel(view.values, view.limit, histogram)
+        return bool(kernel(view.values, view.limit, histogram))
     step = -(-view.values.size // (threads * 48)) * 48
     pieces = [view.values[start : start + step] for start in range(0, view.values.size, step)]
     return _side_by_side(kernel, pieces, view.limit, histogram)
@@ -109,11 +111,11 @@ def add_strings(view: Signed, histogram: np.ndarray, threads: int = 1) -> bool:
 
 def add_squares(view: Signed, histogram: np.ndarray, threads: int = 1) -> bool:
     """Add 4x4 blocks of a 2-D view to a histogram (65536, uint32); return whether a value in a block was bad."""
-    kernel = KERNELS.get("count_squares", view.values.dtype, view.values.size)
+    kernel = KERNELS.get("count_squares", view.values.dtype, work=view.values.size)
     if kernel is None:
         return _add_in_numpy(view, (4, 4), histogram)
     if threads == 1 or view.values.size < WORTH_COMPILING:
-        return kernel(view.values, view.limit, histogram)
+        return bool(kernel(view.values, view.limit, histogram))
     step = -(-view.values.shape[0] // (threads * 4)) * 4
     pieces = [view.values[start : start + step] for start in range(0, view.values.shape[0], step)]
     return _side_by_side(kernel, pieces, view.limit, histogram)

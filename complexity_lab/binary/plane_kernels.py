@@ -2,44 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from complexity_lab.binary.kernels import compiling
+from complexity_lab.binary.kernels import Kernel, KernelTable, compiling
 
 WORTH_COMPILING = 32_000_000  # values x planes; numpy counts them in about 0.1 s
 LEVELS = 1 << 16  # levels that are counted plane after plane; they and one histogram stay in the second-level cache
-Kernel = Callable[..., Any]
-
-
-class _PlaneKernels:
-    """The compiled kernels of this process, per type of the values and of their levels."""
-
-    def __init__(self) -> None:
-        self.seen = 0
-        self.lock = threading.Lock()
-        self.loaded: dict[tuple[str, np.dtype[Any], np.dtype[Any]], Kernel] = {}
-
-    def get(self, name: str, values: np.dtype[Any], other: np.dtype[Any], work: int) -> Kernel | None:
-        """Return a kernel, or None while the process has not done enough work to be worth its start-up."""
-        with self.lock:
-            self.seen += work
-            if self.seen < WORTH_COMPILING:
-                return None
-            key = (name, values, other)
-            if key not in self.loaded:
-                self.loaded[key] = _load(name, values, other)
-            return self.loaded[key]
-
-    def warm(self) -> None:
-        """Use the compiled kernels from now on, whatever the size."""
-        self.seen = WORTH_COMPILING
-
-
-PLANE_KERNELS = _PlaneKernels()
 
 
 def _load(name: str, values: np.dtype[Any], other: np.dtype[Any]) -> Kernel:
@@ -63,6 +33,9 @@ def _load(name: str, values: np.dtype[Any], other: np.dtype[Any]) -> Kernel:
     return kernel  # type: ignore[no-any-return]
 
 
+PLANE_KERNELS = KernelTable(_load, WORTH_COMPILING)
+
+
 def raw(values: np.ndarray) -> np.ndarray:
     """View half precision as the integers that tell the kernels its format: float16 int16, bfloat16 uint16."""
     if values.dtype.itemsize > 2:
@@ -78,7 +51,7 @@ def real(values: np.ndarray) -> np.ndarray:
 def outside(flat: np.ndarray, low: np.floating[Any], high: np.floating[Any], room: int) -> np.ndarray | None:
     """Return the positions of values (1-D) not within ``low`` and ``high``, NaN among them; None if beyond ``room``."""
     view = raw(flat)
-    kernel = PLANE_KERNELS.get("find_outside", view.dtype, np.dtype(np.int64), view.size)
+    kernel = PLANE_KERNELS.get("find_outside", view.dtype, np.dtype(np.int64), work=view.size)
     whole = 0 if kernel is None else view.size - view.size % 64
     rest = real(flat[whole:])
     last = whole + (~((rest >= low) & (rest <= high))).nonzero()[0]
@@ -95,7 +68,7 @@ def histograms_in_kernel(
     """Return the histogram of 4x4 blocks of every plane, uint32 ``[bits, 65536]``, or None if not worth it yet."""
     view = raw(matrix)
     level = np.dtype(np.uint8 if bits <= 8 else np.uint16)
-    kernel = PLANE_KERNELS.get("count_planes", view.dtype, level, bits * view.size)
+    kernel = PLANE_KERNELS.get("count_planes", view.dtype, level, work=bits * view.size)
     if kernel is None:
         return None
     histograms = np.zeros((bits, 65536), dtype=np.uint32)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,32 +14,58 @@ if TYPE_CHECKING:
     from complexity_lab.figures.figure import Figure, Tables
     from complexity_lab.figures.render import RenderedFigure
 
-Directory = Annotated[Path, typer.Argument(help="Directory of a survey, or of an experiment that trains networks.")]
+Directory = Annotated[Path, typer.Argument(help="Directory of a survey, an experiment, a study or a series.")]
+Accuracy = Annotated[
+    Path | None,
+    typer.Option(help="Of a survey: CSV in the format of timm's result files (model, top1), kept in DIRECTORY."),
+]
+Kind = Literal["survey", "training", "quantization", "trajectory"]
 
 
 def figures_cli(
     directory: Directory,
     name: Annotated[list[str] | None, typer.Option("--name", help="Only this figure; repeatable.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write; default: DIRECTORY/figures.")] = None,
+    accuracy: Accuracy = None,
 ) -> None:
     """Draw the figures of a survey or an experiment: PDF, PNG, and the numbers as CSV and Parquet.
 
     Of one that was interrupted, what is finished is drawn.
     """
     folder = out if out is not None else directory / "figures"
-    for figure in _experiment(directory, folder, name) if trains(directory) else _survey(directory, folder, name):
+    kind = kind_of(directory)
+    take_accuracy(accuracy, directory, kind)
+    for figure in _DRAWN[kind](directory, folder, name):
         print(f"{figure.name}: {figure.title}\n  {figure.pdf}\n  {figure.png}\n  {figure.table}")
 
 
-def trains(directory: Path) -> bool:
-    """Tell whether a directory holds an experiment that trains networks, rather than a survey of a zoo.
+def kind_of(directory: Path) -> Kind:
+    """Tell what a directory holds: a survey of a zoo, trainings, a study of quantization, or a trajectory.
 
     Raises:
-        InputError: it holds neither.
+        InputError: none of them.
     """
     from complexity_lab.tables.store import read_manifest
 
-    return "zoo" not in read_manifest(directory).get("plan", {})
+    plan = read_manifest(directory).get("plan", {})
+    if plan.get("kind") in ("quantization", "trajectory"):
+        return plan["kind"]  # type: ignore[no-any-return]
+    return "survey" if "zoo" in plan else "training"
+
+
+def take_accuracy(accuracy: Path | None, directory: Path, kind: Kind) -> None:
+    """Copy a file of accuracies into a survey.
+
+    Raises:
+        InputError: the directory holds something else, or the file cannot be read.
+    """
+    if accuracy is None:
+        return
+    if kind != "survey":
+        raise InputError(f"--accuracy {accuracy} is for surveys, {directory} holds a {kind}; leave it out")
+    from complexity_lab.cli.survey import keep_accuracy
+
+    keep_accuracy(accuracy, directory)
 
 
 def _experiment(directory: Path, folder: Path, names: Sequence[str] | None) -> list[RenderedFigure]:
@@ -54,6 +80,20 @@ def _survey(directory: Path, folder: Path, names: Sequence[str] | None) -> list[
     from complexity_lab.statistics import SurveyTables
 
     return _drawn(directory, SurveyTables.read(directory), FIGURES, folder, names)
+
+
+def _quantization(directory: Path, folder: Path, names: Sequence[str] | None) -> list[RenderedFigure]:
+    from complexity_lab.figures.quantization import QUANTIZATION_FIGURES
+    from complexity_lab.statistics.quantization import QuantizationTables
+
+    return _drawn(directory, QuantizationTables.read(directory), QUANTIZATION_FIGURES, folder, names)
+
+
+def _trajectory(directory: Path, folder: Path, names: Sequence[str] | None) -> list[RenderedFigure]:
+    from complexity_lab.figures.trajectory import TRAJECTORY_FIGURES
+    from complexity_lab.statistics.trajectory import TrajectoryTables
+
+    return _drawn(directory, TrajectoryTables.read(directory), TRAJECTORY_FIGURES, folder, names)
 
 
 def _drawn(
@@ -73,3 +113,11 @@ def _drawn(
         why = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
         raise InputError(f"no figure can be drawn of {directory} ({why}); finish it first, or name another directory")
     return write_figures(tables, figures, folder, names)
+
+
+_DRAWN: Mapping[Kind, Callable[[Path, Path, Sequence[str] | None], list[RenderedFigure]]] = {
+    "survey": _survey,
+    "training": _experiment,
+    "quantization": _quantization,
+    "trajectory": _trajectory,
+}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from typing import Annotated, Any
 
@@ -11,12 +12,17 @@ import typer
 
 from complexity_lab.cli.interrupt import interruptible
 
+PLANE = re.compile(r"qubd_plane\d+")
+
 
 def measure_cli(
     source: Annotated[
         str, typer.Argument(help="Weights file or directory, timm name, ZOO:NAME, or hub repository owner/name.")
     ],
-    metrics: Annotated[str, typer.Option(help="Metrics with commas: bdm, bdm_2d, gzip, gzip:float32, ...")] = "bdm",
+    metrics: Annotated[
+        str | None,
+        typer.Option(help="Metrics with commas: bdm (default), bdm_2d, gzip, lz76_density, exponent_entropy, ..."),
+    ] = None,
     scope: Annotated[str, typer.Option(help="layer (every tensor, and the model) or model.")] = "layer",
     state: Annotated[str, typer.Option(help="For models of a zoo: trained or initial.")] = "trained",
     seed: Annotated[int | None, typer.Option(help="For models of a zoo: seed of the weights.")] = None,
@@ -24,7 +30,17 @@ def measure_cli(
         int | None, typer.Option(help="QuBD too: BDM of each of so many bit planes of the quantized weights, 1 to 16.")
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Rules of QuBD: fixed (default) or qubd-paper; 8 bits if --bits does not say.")
+        str | None,
+        typer.Option(
+            help="Rules: of QuBD fixed (default of --bits) or qubd-paper, 8 bits if --bits does not say; momos-paper is "
+            "the one-dimensional BDM of the sign bits and the compressors of that paper."
+        ),
+    ] = None,
+    controls: Annotated[
+        str | None,
+        typer.Option(
+            help="Null models with commas: shuffle, shuffle_channel, shuffle_row, gaussian, permutation, all."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON, one object per row.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV.")] = False,
@@ -34,14 +50,12 @@ def measure_cli(
     Exit code 0 if the model could be scored, 1 if not.
     """
     from complexity_lab.errors import InputError
-    from complexity_lab.survey.planes import planes_of
     from complexity_lab.survey.run import default_jobs
     from complexity_lab.survey.single import measure_rows
 
     if state not in ("initial", "trained"):
         raise InputError(f"--state {state!r}, wanted initial or trained")
-    names = tuple(name.strip() for name in metrics.split(",") if name.strip())
-    planes = planes_of(preset, bits)
+    names = None if metrics is None else split(metrics)
     if as_json and as_csv:
         raise InputError("--json and --csv together, wanted one of them")
     with interruptible("complexity-lab: interrupted"):
@@ -52,7 +66,9 @@ def measure_cli(
             state=state,  # type: ignore[arg-type]
             seed=seed,
             threads=default_jobs(),
-            planes=planes,
+            preset=preset,
+            bits=bits,
+            controls=split(controls or ""),
         )
     if as_json:
         print(json.dumps(rows, indent=1))
@@ -62,8 +78,7 @@ def measure_cli(
         writer.writerows(rows)
     else:
         _print_table(rows)
-        if planes is not None:
-            _print_planes(rows, planes.bits)
+        _print_planes(rows)
     failed = [row for row in rows if row["scope"] == "model" and row["status"] != "ok"]
     if failed:
         print(f"complexity-lab: {failed[0]['reason']}", file=sys.stderr)
@@ -84,7 +99,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         if row["metric"].endswith(("_p45", "_p50")):  # for the statistics of surveys; in --json and --csv
             continue
         if row["metric"].startswith("qubd_plane") and row["status"] == "ok":
-            continue  # in a table of their own
+            continue  # planes in a table of their own, their nulls in --json and --csv
         whole = row["scope"] == "model"
         table.add_row(
             "whole model" if whole else escape(row["tensor"]),
@@ -102,7 +117,12 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     Console(highlight=False, width=wide).print(table)
 
 
-def _print_planes(rows: list[dict[str, Any]], bits: int) -> None:
+def split(text: str) -> tuple[str, ...]:
+    """Return the names in a list with commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _print_planes(rows: list[dict[str, Any]]) -> None:
     """Print a line per scored tensor: BDM per weight of every plane, the least significant at the left."""
     from rich.console import Console
     from rich.markup import escape
@@ -110,12 +130,12 @@ def _print_planes(rows: list[dict[str, Any]], bits: int) -> None:
 
     table = Table(box=None, pad_edge=False, title="QuBD, bits per weight of each plane", title_justify="left")
     table.add_column("tensor", overflow="fold")
-    for plane in range(bits):
-        table.add_column(f"{plane}", justify="right")
     lines: dict[str, list[str]] = {}
     for row in rows:
-        if row["metric"].startswith("qubd_plane") and row["status"] == "ok":
+        if PLANE.fullmatch(row["metric"]) and row["status"] == "ok":
             lines.setdefault(row["tensor"], []).append(f"{row['value'] / row['scored']:.3f}")
+    for plane in range(max(map(len, lines.values()), default=0)):
+        table.add_column(f"{plane}", justify="right")
     for tensor, cells in lines.items():
         table.add_row(escape(tensor) or "whole model", *cells, style=None if tensor else "bold")
     if lines:

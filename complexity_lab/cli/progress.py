@@ -76,10 +76,11 @@ class SurveyProgress:
 def _rate(told: Told) -> str:
     if told.seconds_left is None or told.seconds <= 0:
         return ""
-    return f"{60 * told.finished / told.seconds:.1f} models/min, {_duration(told.seconds_left)} left"
+    return f"{60 * told.finished / told.seconds:.1f} models/min, {duration(told.seconds_left)} left"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time in words: 2 h 05 min, 3 min 20 s or 12 s."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from complexity_lab.cli.figures import Directory, trains
+from complexity_lab.cli.figures import Accuracy, Directory, kind_of, take_accuracy
 from complexity_lab.errors import InputError
 
 
@@ -19,19 +19,30 @@ def report_cli(
     out: Annotated[
         Path | None, typer.Option(help="Of a survey: file to write; default: DIRECTORY/report.html.")
     ] = None,
+    accuracy: Accuracy = None,
 ) -> None:
-    """Write the report of a survey as one HTML file that needs nothing else, or the table of an experiment.
+    """Write the report of a survey as one HTML file that needs nothing else, or the tables or page of anything else.
 
-    The table, ours beside the paper's, is written into DIRECTORY as Markdown, LaTeX, HTML and CSV.
+    Of trainings that is the table, ours beside the paper's, as Markdown, LaTeX, HTML and CSV; of a study of
+    quantization, a study of learning or a series of checkpoints a page in Markdown.
     """
-    if trains(directory):
-        if out is not None:
-            raise InputError(f"--out {out} is for surveys; the tables of {directory} are written into it, leave it out")
+    kind = kind_of(directory)
+    take_accuracy(accuracy, directory, kind)
+    if kind != "survey" and out is not None:
+        raise InputError(f"--out {out} is for surveys; what is written of {directory} lies in it, leave it out")
+    if kind == "training":
         _write_table(directory)
+        return
+    if kind in ("quantization", "trajectory"):
+        print(_write_page(directory, kind))
         return
     from complexity_lab.report import write_report
 
     print(write_report(directory, out))
+
+
+def _write_page(directory: Path, kind: str) -> Path:
+    raise NotImplementedError(kind)
 
 
 @dataclass(frozen=True)

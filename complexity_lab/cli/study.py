@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from complexity_lab.cli.progress import duration
 from complexity_lab.cli.survey import Backend, Jobs, Retry, Scheduler, run_and_report
 from complexity_lab.errors import InputError
+
+if TYPE_CHECKING:
+    from complexity_lab.survey.plan import SurveyPlan
 
 States = Annotated[str | None, typer.Option(help="Instead of the study's own: initial, trained, or both with a comma.")]
 
@@ -73,16 +77,38 @@ def run_cli(
     chosen = tuple(part.strip() for part in states.split(",")) if states else None
     plan = study_plan(study, file.parent, states=chosen, limit=limit)  # type: ignore[arg-type]  # checked by the plan
     print(f"{study.title}\n{study.question}")
+    directory = out or Path("runs") / f"{file.stem}-{plan.hash()[:8]}"
     code = run_and_report(
         plan,
-        out or Path("runs") / f"{file.stem}-{plan.hash()[:8]}",
+        directory,
         jobs=jobs,
         backend=backend,
         scheduler=scheduler,
         retry_failed=retry_failed,
         figures=study.figures or None,
+        accuracy=file.parent / study.accuracy if study.accuracy else None,
     )
+    if limit is not None:
+        _print_projection(study_plan(study, file.parent, states=chosen), directory, jobs)
     raise typer.Exit(code)
+
+
+def _print_projection(whole: SurveyPlan, directory: Path, jobs: int | None) -> None:
+    """Print what the whole study would take on this machine, from the models measured."""
+    from complexity_lab.survey.plan import cards_of
+    from complexity_lab.survey.projection import projected_time
+    from complexity_lab.survey.run import default_jobs
+    from complexity_lab.tables.store import read_table
+
+    at_once = jobs or default_jobs()
+    found = projected_time(read_table(directory, "models"), cards_of(whole, whole.open_zoo()), at_once)
+    if found is None:
+        return
+    print(
+        f"projected: all {found.models} models take {duration(found.seconds)} on this machine, {at_once} at a time "
+        f"(from {found.measured} models: {found.per_model:.1f} s each and {found.per_million:.2f} s per million "
+        f"parameters; states {', '.join(whole.states)}, downloads at the speed seen here)"
+    )
 
 
 def _kind(file: Path) -> str:

@@ -27,12 +27,17 @@ if TYPE_CHECKING:
     from complexity_lab.survey.plan import SurveyPlan
     from complexity_lab.survey.run import SurveyResult
 
+ACCURACY = "accuracy.csv"  # in the directory of a survey
 Seeds = Annotated[
     str, typer.Option(help="Seeds of the initial weights: a number of seeds (3 is 0,1,2) or a list (0,7).")
 ]
 States = Annotated[str, typer.Option(help="What to measure: initial, trained, or both with a comma.")]
 Metrics = Annotated[
-    str, typer.Option(help="Metrics with commas: bdm, bdm_2d, block_entropy, gzip, bz2, lzma, zstd, gzip:float32, ...")
+    str | None,
+    typer.Option(
+        help="Metrics with commas; default bdm,gzip,bz2,lzma. Others: bdm_2d, block_entropy, zstd, gzip:float32, "
+        "lz76_density, exponent_entropy, mantissa_entropy, ..."
+    ),
 ]
 TensorRows = Annotated[bool, typer.Option("--tensor-rows/--no-tensor-rows", help="Also one row per tensor.")]
 Jobs = Annotated[int | None, typer.Option(help="Models at the same time; default: one per core.")]
@@ -60,11 +65,26 @@ def survey_cli(
     seed: SampleSeed = 0,
     seeds: Seeds = "3",
     states: States = "initial,trained",
-    metrics: Metrics = "bdm,gzip,bz2,lzma",
+    metrics: Metrics = None,
     preset: Annotated[
-        str | None, typer.Option(help="QuBD too, by these rules: qubd-paper (the published ones) or fixed (ours).")
+        str | None,
+        typer.Option(
+            help="QuBD too, by these rules: qubd-paper (the published ones) or fixed (ours). Or momos-paper: BDM and "
+            "compressors as that paper has them, and nothing else."
+        ),
     ] = None,
     bits: Annotated[int | None, typer.Option(help="Bit planes of QuBD, 1 to 16; default 8.")] = None,
+    controls: Annotated[
+        str | None,
+        typer.Option(
+            help="Null models with commas, or all: shuffle, shuffle_channel, shuffle_row (values within tensor, channel "
+            "or row), gaussian, permutation (of neurons, the function kept)."
+        ),
+    ] = None,
+    accuracy: Annotated[
+        Path | None,
+        typer.Option(help="CSV in the format of timm's result files (model, top1): is accuracy tied to complexity?"),
+    ] = None,
     tensor_rows: TensorRows = True,
     jobs: Jobs = None,
     backend: Backend = "loky",
@@ -88,14 +108,22 @@ def survey_cli(
         ),
         states=tuple(_split(states)),
         seeds=parse_seeds(seeds),
-        metrics=tuple(_split(metrics)),
+        metrics=None if metrics is None else tuple(_split(metrics)),
         tensor_rows=tensor_rows,
         preset=preset,
         bits=bits,
+        controls=tuple(_split(controls or "")),
     )
     raise typer.Exit(
         run_and_report(
-            plan, out, jobs=jobs, backend=backend, scheduler=scheduler, retry_failed=retry_failed, report=report
+            plan,
+            out,
+            jobs=jobs,
+            backend=backend,
+            scheduler=scheduler,
+            retry_failed=retry_failed,
+            report=report,
+            accuracy=accuracy,
         )
     )
 
@@ -131,6 +159,7 @@ def run_and_report(
     retry_failed: bool = False,
     report: bool = True,
     figures: tuple[str, ...] | None = None,
+    accuracy: Path | None = None,
 ) -> int:
     """Run a plan with progress on the terminal, then figures and report; return the exit code."""
     from complexity_lab.cli.progress import SurveyProgress, print_result
@@ -141,12 +170,43 @@ def run_and_report(
         raise InputError(f"--backend {backend!r}, wanted loky or dask")
     directory = out or Path("runs") / f"{plan.zoo}-{plan.hash()[:8]}"
     executor = executor_for(jobs, len(plan.models), backend=backend, scheduler=scheduler)
+    if accuracy is not None:
+        check_accuracy(accuracy)  # before hours are spent
     kept = f"Interrupted. What is finished is kept in {directory}; run the same command to go on."
     with interruptible(kept), SurveyProgress(plan, directory, executor) as progress:
         result = run_survey(plan, directory, executor=executor, retry_failed=retry_failed, progress=progress.update)
+    if accuracy is not None:
+        keep_accuracy(accuracy, directory)
     written = _write_report(result, figures) if report and result.ok else {}
     print_result(result, written)
     return result.exit_code
+
+
+def check_accuracy(csv: Path) -> None:
+    """Refuse a file of accuracies that cannot be read.
+
+    Raises:
+        InputError: no such file, or columns or values that make no sense.
+    """
+    from complexity_lab.statistics.accuracy import read_accuracy
+
+    read_accuracy(csv)
+
+
+def keep_accuracy(csv: Path, directory: Path) -> None:
+    """Copy a file of accuracies into a survey, where figures and report find it; the same content changes nothing.
+
+    Raises:
+        InputError: as ``check_accuracy``.
+        OutputError: the survey cannot be written.
+    """
+    from complexity_lab.files import write_atomically, writing
+
+    check_accuracy(csv)
+    content, place = csv.read_bytes(), directory / ACCURACY
+    with writing(directory):
+        if not place.exists() or place.read_bytes() != content:
+            write_atomically(place, content)
 
 
 def _write_report(result: SurveyResult, figures: tuple[str, ...] | None) -> dict[str, Any]:
@@ -156,7 +216,8 @@ def _write_report(result: SurveyResult, figures: tuple[str, ...] | None) -> dict
     from complexity_lab.statistics import SurveyTables
 
     page = result.directory / "report.html"
-    newest = max((path.stat().st_mtime for path in (result.directory / "models").glob("*.parquet")), default=0.0)
+    inputs = [*(result.directory / "models").glob("*.parquet"), *result.directory.glob(ACCURACY)]
+    newest = max((path.stat().st_mtime for path in inputs), default=0.0)
     folder = result.directory / "figures"
     if not (page.exists() and page.stat().st_mtime > newest and folder.exists()):
         tables = SurveyTables.read(result.directory)

@@ -76,6 +76,7 @@ class Rules:
         return QuBD(
             planes=qubd_of_planes(counts),
             distinct=tuple(plane.distinct for plane in counts),
+            ones=tuple(sum(part.ones for part in (plane, *plane.leftover)) for plane in counts),
             blocks=sum(part.blocks for part in parts),
             scored=sum(part.scored for part in parts),
             dropped=first.dropped,
@@ -104,6 +105,7 @@ class QuBD:
     Attributes:
         planes: BDM of every plane in bits, least significant first.
         distinct: different 4x4 blocks seen in every plane; near 65,536 its BDM is saturated.
+        ones: ones among the scored bits of every plane.
         blocks: blocks in each plane, smaller ones of the recursive boundary included.
         scored: weights in those blocks.
         dropped: weights in none.
@@ -114,6 +116,7 @@ class QuBD:
 
     planes: tuple[float, ...]
     distinct: tuple[int, ...]
+    ones: tuple[int, ...]
     blocks: int
     scored: int
     dropped: int

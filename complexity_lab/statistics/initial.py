@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from complexity_lab.statistics.nulls import null_models
-from complexity_lab.statistics.rows import is_null_metric, model_rows, per_state, possible_blocks
+from complexity_lab.statistics.rows import measured, model_rows, per_state
+from complexity_lab.statistics.saturation import saturation
 
 INITIAL_COLUMNS: dict[str, str] = {
     "model": "id of the model",
@@ -18,7 +19,7 @@ INITIAL_COLUMNS: dict[str, str] = {
     "relative_sd": "sd / mean",
     "ones_fraction": "share of weights above zero, mean over seeds",
     "blocks": "blocks counted",
-    "saturation": "blocks / possible blocks (4,096; 65,536 for 4x4)",
+    "saturation": "blocks / possible blocks (4,096; 65,536 for 4x4); bit planes: of the tensor of the median weight",
     "fair_mean": "expected BDM of as many fair bits; bits",
     "gap": "1 - mean / fair_mean: what constant tensors take away",
 }
@@ -30,8 +31,7 @@ def initial_weights(models: pd.DataFrame, measurements: pd.DataFrame) -> pd.Data
     ``fair_mean`` is the stored null model ``*_iid_mean_p50``; NaN for metrics without one.
     """
     rows = model_rows(models, measurements)
-    real = rows.loc[~rows["metric"].astype(str).map(is_null_metric).astype(bool)]
-    states = per_state(real)
+    states = per_state(measured(rows))
     table = states.loc[states["state"] == "initial"].merge(
         models[["model", "family", "parameters"]], on="model", how="left"
     )
@@ -40,7 +40,7 @@ def initial_weights(models: pd.DataFrame, measurements: pd.DataFrame) -> pd.Data
     fair = table["iid_mean_p50"].to_numpy(float)
     table = table.assign(
         relative_sd=table["sd"].to_numpy(float) / np.where(mean > 0, mean, np.nan),
-        saturation=table["blocks"].to_numpy(float) / table["metric"].map(possible_blocks).to_numpy(float),
+        saturation=saturation(table, measurements, "initial"),
         fair_mean=fair,
         gap=1 - mean / np.where(fair > 0, fair, np.nan),
     )

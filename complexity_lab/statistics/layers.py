@@ -22,7 +22,7 @@ LAYER_COLUMNS: dict[str, str] = {
     "ones_fraction_trained": "share of weights above zero, mean over seeds",
 }
 
-_KEYS = ["model", "tensor"]
+_KEYS = ["model", "metric", "tensor"]
 _NUMBER = re.compile(r"\d+")
 
 
@@ -40,7 +40,14 @@ def compare_layers(
     of the measurements, which is model order. Small tensors are not comparable with large ones: with few blocks the
     BDM counts blocks, with many it saturates.
     """
-    rows = _tensor_rows(models, measurements, metric, kinds)
+    return compare_tensors(models, measurements, (metric,), kinds=kinds)[list(LAYER_COLUMNS)]
+
+
+def compare_tensors(
+    models: pd.DataFrame, measurements: pd.DataFrame, metrics: tuple[str, ...], *, kinds: tuple[str, ...] | None = None
+) -> pd.DataFrame:
+    """Return :func:`compare_layers` of several metrics, with a column ``metric``; every kind of tensor if None."""
+    rows = _tensor_rows(models, measurements, metrics, kinds)
     order = rows.drop_duplicates(_KEYS)[[*_KEYS, "kind", "shape"]]
     states = _per_state(rows)
     initial, trained = (
@@ -54,9 +61,10 @@ def compare_layers(
     table = order.merge(initial, on=_KEYS).merge(trained, on=_KEYS)
     table = table.merge(pair_spreads(rows, _KEYS, "value"), on=_KEYS, how="left")
     table = _add_ratio(table.rename(columns={"trained_scored": "weights", "trained_ones": "ones_fraction_trained"}))
-    position = table.groupby("model", sort=False).cumcount().to_numpy(float)
-    last = table.groupby("model", sort=False)["tensor"].transform("size").to_numpy(float) - 1
-    return table.assign(depth=position / np.maximum(last, 1))[list(LAYER_COLUMNS)].reset_index(drop=True)
+    together = table.groupby(["model", "metric"], sort=False)["tensor"]
+    position, last = together.cumcount().to_numpy(float), together.transform("size").to_numpy(float) - 1
+    columns = ["metric", *LAYER_COLUMNS]
+    return table.assign(depth=position / np.maximum(last, 1))[columns].reset_index(drop=True)
 
 
 def skipped_tensors(measurements: pd.DataFrame) -> pd.DataFrame:
@@ -68,7 +76,7 @@ def skipped_tensors(measurements: pd.DataFrame) -> pd.DataFrame:
     rows = measurements.loc[(measurements["scope"] == "tensor") & (measurements["status"] != "ok")]
     reasons = rows["reason"].fillna("no reason given")
     once = rows.assign(reason=reasons.map(_common_reasons(reasons.unique().tolist())))
-    once = once.drop_duplicates([*_KEYS, "reason"])
+    once = once.drop_duplicates(["model", "tensor", "reason"])
     counts = once.groupby(["reason", "kind"], sort=False).agg(
         tensors=("tensor", "size"), models=("model", "nunique"), example=("tensor", "first")
     )
@@ -126,13 +134,16 @@ def _add_ratio(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(constant=constant, ratio=ratio, ratio_sd=ratio_sd)
 
 
-def _tensor_rows(models: pd.DataFrame, measurements: pd.DataFrame, metric: str, kinds: tuple[str, ...]) -> pd.DataFrame:
-    ok_models = set(models.loc[models["status"] == "ok", "model"])
+def _tensor_rows(
+    models: pd.DataFrame, measurements: pd.DataFrame, metrics: tuple[str, ...], kinds: tuple[str, ...] | None
+) -> pd.DataFrame:
+    ok_models = models.loc[models["status"] == "ok", "model"]
     kept = (
         (measurements["scope"] == "tensor")
         & (measurements["status"] == "ok")
-        & (measurements["metric"] == metric)
-        & measurements["kind"].isin(kinds)
+        & measurements["metric"].isin(metrics)
         & measurements["model"].isin(ok_models)
     )
+    if kinds is not None:
+        kept &= measurements["kind"].isin(kinds)
     return measurements.loc[kept]

@@ -5,7 +5,8 @@ import pandas as pd
 
 from complexity_lab.statistics.nulls import null_models
 from complexity_lab.statistics.pairs import pair_spreads
-from complexity_lab.statistics.rows import is_null_metric, model_rows, per_state, possible_blocks
+from complexity_lab.statistics.rows import measured, model_rows, per_state, possible_blocks
+from complexity_lab.statistics.saturation import saturated, saturation
 from complexity_lab.statistics.significance import Floats, p_values, q_values
 
 RATIO_COLUMNS: dict[str, str] = {
@@ -35,20 +36,37 @@ RATIO_COLUMNS: dict[str, str] = {
     "ones_fraction_initial": "share of weights above zero, mean over seeds",
     "ones_fraction_trained": "share of weights above zero, mean over seeds",
     "blocks": "blocks counted",
-    "saturation": "blocks / possible blocks (4,096; 65,536 for 4x4)",
-    "distinct_fraction": "different blocks seen in trained weights / possible blocks",
+    "saturation": "blocks / possible blocks (4,096; 65,536 for 4x4); bit planes: of the tensor of the median weight",
+    "distinct_fraction": "different blocks seen in trained weights / possible blocks; NaN for bit planes",
     "saturated": "fair random bits of this length would show every possible block but one at most",
     "iid_mean": "expected BDM of independent bits with the trained share of ones; bits",
     "iid_sd": "its sd; bits",
     "iid_mean_initial": "expected BDM of independent bits with the initial share of ones, mean over seeds; bits",
+    "iid_sd_initial": "its sd; bits",
     "iid_ratio": "iid_mean / initial mean: the ratio that the share of ones alone explains",
     "ratio_p45": "ratio that independent bits would reach with a ones fraction of 0.45 at this size",
+    "shuffle_mean": "mean of the trained weights with the values of each tensor permuted; bits",
+    "shuffle_sd": "its sd over permutations; bits",
+    "shuffle_mean_initial": "the same for initial weights, mean over seeds; bits",
+    "shuffle_sd_initial": "its sd over permutations; bits",
+    "shuffle_channel_mean": "values permuted within each output channel; bits",
+    "shuffle_channel_sd": "its sd over permutations; bits",
+    "shuffle_row_mean": "values permuted within each line along the last axis; bits",
+    "shuffle_row_sd": "its sd over permutations; bits",
+    "gaussian_mean": "mean of normal draws with the mean and sd of each trained tensor; bits",
+    "gaussian_sd": "its sd over draws; bits",
+    "gaussian_mean_initial": "the same for initial weights, mean over seeds; bits",
+    "gaussian_sd_initial": "its sd over draws; bits",
+    "permutation_mean": "mean over permutations of neurons that leave the trained function as it is; bits",
+    "permutation_sd": "its sd: differences below it are none of the function; bits",
 }
 
 _BLOCK_METRICS = (
     *("bdm", "bdm_2d", "bdm_normalized", "bdm_2d_normalized"),
     *("block_entropy", "block_entropy_2d", "block_entropy_normalized", "block_entropy_2d_normalized"),
+    *("qubd", *(f"qubd_plane{plane}" for plane in range(16))),
 )
+_OF_INITIAL = ["iid_mean", "iid_sd", "shuffle_mean", "shuffle_sd", "gaussian_mean", "gaussian_sd"]
 _FACTS = ["model", "zoo", "architecture", "family", "parameters", "test_accuracy"]
 
 
@@ -79,15 +97,15 @@ def compare(models: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame:
     rows = model_rows(models, measurements)
     table = _side_by_side(rows).merge(models[_FACTS], on="model", how="left")
     table = table.merge(null_models(rows, "trained"), on=["model", "metric"], how="left")
-    before = null_models(rows, "initial")[["model", "metric", "iid_mean"]].rename(
-        columns={"iid_mean": "iid_mean_initial"}
-    )
+    before = null_models(rows, "initial")[["model", "metric", *_OF_INITIAL]]
+    before = before.rename(columns={name: f"{name}_initial" for name in _OF_INITIAL})
     table = table.merge(before, on=["model", "metric"], how="left")
-    table = table.merge(pair_spreads(rows, ["model", "metric"], "amount"), on=["model", "metric"], how="left")
+    pairs = pair_spreads(measured(rows), ["model", "metric"], "amount")
+    table = table.merge(pairs, on=["model", "metric"], how="left")
     table = _add_spread(_add_ratio(table))
     table = table.join(p_values(table))
     table["q_value"] = table.groupby("metric", sort=False)["p_value"].transform(lambda p: q_values(p.to_numpy(float)))
-    return _in_order(_add_saturation(table), models, rows)
+    return _in_order(_add_saturation(table, measurements), models, rows)
 
 
 def metrics_of(ratios: pd.DataFrame) -> list[str]:
@@ -97,8 +115,7 @@ def metrics_of(ratios: pd.DataFrame) -> list[str]:
 
 def _side_by_side(rows: pd.DataFrame) -> pd.DataFrame:
     """Return one row per model and metric with the columns of both states."""
-    real = rows.loc[~rows["metric"].astype(str).map(is_null_metric).astype(bool)]
-    states = per_state(real)
+    states = per_state(measured(rows))
     initial = states.loc[states["state"] == "initial"].drop(columns=["state", "unit", "blocks", "distinct_blocks"])
     trained = states.loc[states["state"] == "trained"].drop(columns="state")
     initial = initial.rename(
@@ -147,19 +164,12 @@ def _add_spread(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(ratio_sd=np.where(paired, table["pair_ratio_sd"].to_numpy(float), ratio_sd), spread=spread)
 
 
-def _add_saturation(table: pd.DataFrame) -> pd.DataFrame:
-    """Add how full the histogram is.
-
-    A model is called saturated when ``blocks / possible >= ln(possible)``: fair bits then leave less than one possible
-    block unseen on average (coupon collector), from 0.41 M weights on for 12-bit and 11.6 M for 4x4 blocks.
-    """
+def _add_saturation(table: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame:
+    """Add how full the histogram is, see ``saturation``."""
+    share = saturation(table, measurements, "trained")
     possible = table["metric"].map(possible_blocks).to_numpy(float)
-    saturation = table["blocks"].to_numpy(float) / possible
-    return table.assign(
-        saturation=saturation,
-        distinct_fraction=table["distinct_blocks"].to_numpy(float) / possible,
-        saturated=saturation >= np.log(possible),
-    )
+    seen = table["distinct_blocks"].to_numpy(float) / possible
+    return table.assign(saturation=share, distinct_fraction=seen, saturated=saturated(share, table["metric"]))
 
 
 def _divide(numerator: Floats, denominator: Floats) -> Floats:

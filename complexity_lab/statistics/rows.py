@@ -8,20 +8,44 @@ import pandas as pd
 
 from complexity_lab.errors import InputError
 
-NULL_METRIC: Final = re.compile(r"^(?P<base>.+)_iid_(?P<part>mean|sd|mean_p45|mean_p50)$")
-"""Names of the rows that carry a null model instead of a measurement: ``bdm_iid_mean``, ``bdm_2d_iid_sd``, ..."""
+NULLS: Final = ("iid", "shuffle", "shuffle_channel", "shuffle_row", "gaussian", "permutation")
+"""Null models: what is kept of the weights, see ``controls``; ``shuffle`` exchanges values within each tensor."""
+
+NULL_METRIC: Final = re.compile(
+    r"^(?P<base>.+?)_(?P<null>iid|shuffle_channel|shuffle_row|shuffle|gaussian|permutation)"
+    r"_(?P<part>mean|sd|mean_p45|mean_p50)$"
+)
+"""Names of the rows that carry a null model, not a measurement: ``bdm_iid_mean``, ``qubd_plane7_shuffle_sd``, ..."""
+
+PLANE_METRIC: Final = re.compile(r"^qubd_plane(\d+)$")
+"""Names of the rows of single bit planes, 0 the least significant; ``qubd`` is their sum."""
 
 POSSIBLE_BLOCKS_1D: Final = 2**12
 POSSIBLE_BLOCKS_2D: Final = 2**16
 
 
 def possible_blocks(metric: str) -> int:
-    """Return how many different blocks exist: 65,536 (4x4) if ``2d`` is a word of the name, else 4,096 (12 bits).
+    """Return how many different blocks exist: 65,536 (4x4) for ``2d`` metrics and bit planes, else 4,096 (12 bits).
+
+    ``qubd`` is a sum over planes, each with a histogram of its own: the number is that of one plane.
 
     >>> [possible_blocks(metric) for metric in ("bdm", "bdm_2d", "block_entropy_2d_normalized", "bdm_2d_iid_mean")]
     [4096, 65536, 65536, 65536]
+    >>> [possible_blocks(metric) for metric in ("qubd", "qubd_plane7", "gzip:float32")]
+    [65536, 65536, 4096]
     """
-    return POSSIBLE_BLOCKS_2D if "2d" in metric.split(":")[0].split("_") else POSSIBLE_BLOCKS_1D
+    words = metric.split(":")[0].split("_")
+    return POSSIBLE_BLOCKS_2D if "2d" in words or words[0] == "qubd" else POSSIBLE_BLOCKS_1D
+
+
+def plane_of(metric: str) -> int | None:
+    """Return the number of a bit plane, 0 the least significant; None for a metric that is no plane.
+
+    >>> plane_of("qubd_plane12"), plane_of("qubd"), plane_of("qubd_plane12_shuffle_mean")
+    (12, None, None)
+    """
+    match = PLANE_METRIC.match(metric)
+    return int(match.group(1)) if match else None
 
 
 def model_rows(models: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame:
@@ -52,10 +76,16 @@ def model_rows(models: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame
 def is_null_metric(metric: str) -> bool:
     """Tell whether a metric name carries a null model.
 
-    >>> is_null_metric("bdm_iid_mean_p45"), is_null_metric("bdm")
-    (True, False)
+    >>> [is_null_metric(name) for name in ("bdm_iid_mean_p45", "qubd_plane3_shuffle_channel_sd", "bdm", "qubd_plane3")]
+    [True, True, False, False]
     """
     return NULL_METRIC.match(metric) is not None
+
+
+def measured(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that are measurements: those of null models left out."""
+    nulls = [name for name in rows["metric"].unique() if is_null_metric(str(name))]
+    return rows.loc[~rows["metric"].isin(nulls)]
 
 
 def per_state(rows: pd.DataFrame) -> pd.DataFrame:

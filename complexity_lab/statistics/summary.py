@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from complexity_lab.statistics.correlation import RankCorrelation, spearman
-from complexity_lab.statistics.decomposition import decompose
+from complexity_lab.statistics.decomposition import THREE, decompose
 from complexity_lab.statistics.intervals import Interval, median_interval, signed_rank_p, wilson
 
 SIGNIFICANCE: Final = 0.05
@@ -37,6 +37,9 @@ class ZooSummary:
     correlation: RankCorrelation  # of ratio with parameters
     median_sign_bias_share: float  # of the drop, over models that dropped and have a null model
     n_with_share: int
+    median_distribution_share: float  # of the drop, over models that dropped and whose values were shuffled as well
+    median_arrangement_share: float  # of the same models
+    n_three_parts: int
     n_null: int  # compared, with a null model
     n_below_null: int  # simpler than independent bits with their own share of ones
     below_null: Interval  # share of n_null, Wilson
@@ -64,7 +67,9 @@ def summarize(
     ratio = table["ratio"].to_numpy(float)
     parts = decompose(table)
     shares = parts["sign_bias_share"].dropna().to_numpy(float)
-    below_null = int((parts["arrangement"] > 0).sum())
+    independent = parts.loc[parts["iid_mean"].notna()]
+    below_null = int((independent["below_null"] > 0).sum())
+    three = parts.loc[(parts["parts"] == THREE) & parts["arrangement_share"].notna()]
     significant = table["q_value"].to_numpy(float) <= SIGNIFICANCE
     sized = table.loc[table["parameters"].notna()]
     return ZooSummary(
@@ -87,11 +92,14 @@ def summarize(
         correlation=spearman(sized["ratio"].to_numpy(float), sized["parameters"].to_numpy(float), rng=rng),
         median_sign_bias_share=float(np.median(shares)) if len(shares) else np.nan,
         n_with_share=len(shares),
-        n_null=len(parts),
+        median_distribution_share=float(three["distribution_share"].median()),
+        median_arrangement_share=float(three["arrangement_share"].median()),
+        n_three_parts=len(three),
+        n_null=len(independent),
         n_below_null=below_null,
-        below_null=wilson(below_null, len(parts)),
-        n_gained=int((parts["gained_arrangement"] > 0).sum()),
-        n_gained_known=int(parts["gained_arrangement"].notna().sum()),
+        below_null=wilson(below_null, len(independent)),
+        n_gained=int((independent["gained"] > 0).sum()),
+        n_gained_known=int(independent["gained"].notna().sum()),
         n_saturated=int(table["saturated"].sum()),
         initial_seeds=_range(table["n_initial"]),
         trained_seeds=_range(table["n_trained"]),

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import isnan
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -31,14 +31,18 @@ from complexity_lab.errors import ComplexityLabError, InputError, WeightsError
 from complexity_lab.estimators.compressors import Compressed, Payload, PayloadStream
 from complexity_lab.estimators.ctm import ctm_table, shape_name
 from complexity_lab.estimators.estimator import CompressorEstimator, CountEstimator, estimator
+from complexity_lab.estimators.presets import Preset
 from complexity_lab.estimators.qubd import Rules
 from complexity_lab.survey.compression import CompressorPool
-from complexity_lab.survey.planes import PlaneReader
+from complexity_lab.survey.controls import ControlReader, permutation_rows
+from complexity_lab.survey.planes import PlaneReader, marks
+from complexity_lab.survey.streams import StreamEstimator, StreamReader
 from complexity_lab.weights.source import NamedTensor, SkippedTensor, WeightSource
 
 Row = dict[str, Any]
 NULL_OF = {"bdm": STRING, "bdm_2d": SQUARE}  # estimators that get their iid null beside them
 TOGETHER = 256  # tensors whose rows are written at once, which bounds what is kept of them
+MODEL: Row = {"scope": "model", "tensor": "", "kind": "", "shape": ""}
 REFERENCE_SHARES = {"p45": 0.45, "p50": 0.5}  # ones fractions whose expected BDM tells what this size can resolve
 
 
@@ -49,7 +53,13 @@ class Wanted:
     metrics: tuple[str, ...]
     tensor_rows: bool = True  # count estimators per tensor
     tensor_compressors: bool = False  # compressors per tensor too
-    planes: Rules | None = None  # QuBD by these rules beside the metrics
+    preset: Preset | None = None  # QuBD by its rules beside the metrics, if it has any
+    controls: tuple[str, ...] = ()  # null models beside the iid null, see ``survey.controls``
+
+    @property
+    def planes(self) -> Rules | None:
+        """Rules of QuBD; None if no bit planes are asked for."""
+        return None if self.preset is None else self.preset.rules
 
     @cached_property
     def counted(self) -> tuple[CountEstimator, ...]:
@@ -60,6 +70,11 @@ class Wanted:
     def compressed(self) -> tuple[CompressorEstimator, ...]:
         """Compressors."""
         return tuple(item for item in map(estimator, self.metrics) if isinstance(item, CompressorEstimator))
+
+    @cached_property
+    def streamed(self) -> tuple[StreamEstimator, ...]:
+        """Estimators that read the values themselves."""
+        return tuple(item for item in map(estimator, self.metrics) if isinstance(item, StreamEstimator))
 
     @cached_property
     def shapes(self) -> tuple[Shape, ...]:
@@ -101,10 +116,31 @@ def measure_source(source: WeightSource, wanted: Wanted, labels: Row, pool: Comp
         pool: where compressors run; they may still run when this returns, see ``Rows.wait``.
         threads: for counting one large tensor.
     """
+    if wanted.preset is not None and wanted.preset.rules is None:
+        labels = labels | marks(wanted.preset)  # every number of this survey is made by it
     reader = _Reader(wanted, labels, pool, threads)
     for tensor in source.tensors():
         reader.read(tensor)
-    return reader.finish(source.label)
+    rows = reader.finish(source.label)
+    if "permutation" in wanted.controls and rows.failure is None:
+        rows.measurements.extend(permutation_rows(source, wanted.metrics, wanted.planes, labels | MODEL))
+    return rows
+
+
+class SideReader(Protocol):
+    """Reads the values of every tensor for numbers that are no function of its block counts."""
+
+    def read(self, tensor: NamedTensor, place: Row) -> list[Row]:
+        """Read a tensor of finite values and return its rows."""
+        ...
+
+    def without_score(self, place: Row, status: str, reason: str) -> list[Row]:
+        """Return the rows of a tensor that has no numbers."""
+        ...
+
+    def model_rows(self, place: Row, failure: Exception | None) -> list[Row]:
+        """Return the rows of the whole model, or those that say why there are none."""
+        ...
 
 
 @dataclass
@@ -118,7 +154,7 @@ class _Waiting:
     skipped: str | None = None  # why it is not part of the stream
     failure: ComplexityLabError | None = None
     compressed: list[Row] = field(default_factory=list)
-    planes: list[Row] = field(default_factory=list)
+    beside: list[Row] = field(default_factory=list)  # of the side readers
 
 
 class _Reader:
@@ -132,7 +168,7 @@ class _Reader:
         self.stream = StreamCounter(threads)
         self.squares = np.zeros(2**16, dtype=np.int64)
         self.squares_dropped = 0
-        self.planes = PlaneReader(wanted.planes, wanted.tensor_rows) if wanted.planes else None
+        self.beside = _side_readers(wanted, threads)
         kinds: tuple[Payload, ...] = tuple(dict.fromkeys(item.payload for item in wanted.compressed))
         self.payloads = {kind: PayloadStream(kind) for kind in kinds}
 
@@ -168,8 +204,8 @@ class _Reader:
             payload.add(tensor.values)
         if self.wanted.tensor_compressors:
             self._compress_tensor(tensor, read)
-        if self.planes is not None:
-            read.planes = self.planes.read(tensor, read.place)
+        for reader in self.beside:
+            read.beside.extend(reader.read(tensor, read.place))
 
     def _write_waiting(self) -> None:
         """Write the rows of the tensors that were read so far."""
@@ -190,11 +226,12 @@ class _Reader:
                 else:
                     row = _tensor_row(place, item, read.counts[item.shape], read.shape, next(values[item]))
                 self.rows.measurements.append(row)
-            if self.planes is not None and read.skipped is not None:
-                read.planes = self.planes.without_score(place, "skipped", read.skipped)
-            elif self.planes is not None and read.failure is not None:
-                read.planes = self.planes.without_score(place, "failed", str(read.failure))
-            self.rows.measurements.extend(read.planes if read.failure else (*read.compressed, *read.planes))
+            if read.failure is None and read.skipped is None:
+                self.rows.measurements.extend((*read.compressed, *read.beside))
+                continue
+            status, reason = ("skipped", read.skipped) if read.skipped is not None else ("failed", str(read.failure))
+            for reader in self.beside:
+                self.rows.measurements.extend(reader.without_score(place, status, reason or ""))
         self.waiting.clear()
 
     def _count_small(self) -> None:
@@ -226,18 +263,18 @@ class _Reader:
     def finish(self, label: str) -> Rows:
         """Write the rows of the whole model."""
         self._write_waiting()
-        place = self.labels | {"scope": "model", "tensor": "", "kind": "", "shape": ""}
+        place = self.labels | MODEL
         if self.rows.parameters == 0 and self.rows.failure is None:
             self.rows.failure = WeightsError(f"{label} has no trainable floating-point parameters")
         if self.rows.failure is not None:
             reason = str(self.rows.failure)
-            for name in self.wanted.metrics:
-                row = _row(place, name, estimator(name).unit, status="failed", reason=reason)
+            for item in (*self.wanted.counted, *self.wanted.compressed):
+                row = _row(place, item.name, item.unit, status="failed", reason=reason)
                 self.rows.measurements.append(row)
         else:
             self._model_rows(place)
-        if self.planes is not None:
-            self.rows.measurements.extend(self.planes.model_rows(place, self.rows.failure))
+        for reader in self.beside:
+            self.rows.measurements.extend(reader.model_rows(place, self.rows.failure))
         return self.rows
 
     def _model_rows(self, place: Row) -> None:
@@ -257,6 +294,18 @@ class _Reader:
         if shape == STRING:
             return self.stream.result()
         return BlockCounts.from_histogram(SQUARE, self.squares, dropped=self.squares_dropped)
+
+
+def _side_readers(wanted: Wanted, threads: int) -> tuple[SideReader, ...]:
+    readers: list[SideReader] = []
+    if wanted.streamed:
+        readers.append(StreamReader(wanted.streamed, wanted.tensor_rows))
+    if wanted.preset is not None and wanted.preset.rules is not None:
+        readers.append(PlaneReader(wanted.preset.rules, wanted.tensor_rows, wanted.preset))
+    if wanted.controls:
+        of = tuple(item.name for item in wanted.counted)
+        readers.append(ControlReader(wanted.controls, of, wanted.planes, wanted.tensor_rows, threads=threads))
+    return tuple(readers)
 
 
 def _row(place: Row, metric: str, unit: str, **columns: Any) -> Row:

@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from complexity_lab.errors import InputError
 from complexity_lab.estimators.estimator import estimator
-from complexity_lab.estimators.qubd import Rules
-from complexity_lab.survey.planes import planes_of
+from complexity_lab.estimators.presets import Preset
+from complexity_lab.survey.controls import checked_controls
+from complexity_lab.survey.planes import metrics_of, preset_of
 from complexity_lab.zoo.card import ModelCard, Zoo
 from complexity_lab.zoo.registry import open_zoo
 from complexity_lab.zoo.selection import Selection, select
@@ -21,6 +22,7 @@ State = Literal["initial", "trained"]
 STATES: tuple[State, ...] = get_args(State)
 DEFAULT_METRICS = ("bdm", "gzip", "bz2", "lzma")
 DEFAULT_SEEDS = (0, 1, 2)
+LATER = ("preset", "bits", "controls")  # keys that plans of 0.1 lack
 
 
 class SurveyPlan(BaseModel):
@@ -35,8 +37,9 @@ class SurveyPlan(BaseModel):
     seeds: tuple[int, ...] = DEFAULT_SEEDS
     metrics: tuple[str, ...] = DEFAULT_METRICS
     tensor_rows: bool = True
-    preset: str | None = None  # rules of QuBD, which adds bit planes to the metrics
+    preset: str | None = None  # rules of a publication, or ours; those of QuBD add bit planes to the metrics
     bits: int | None = None  # planes, instead of the preset's
+    controls: tuple[str, ...] | None = None  # null models beside the iid null
     selection: dict[str, Any] = Field(default_factory=dict)  # how the models were chosen, for the record
 
     @field_validator("models", "states", "seeds", "metrics")
@@ -67,23 +70,28 @@ class SurveyPlan(BaseModel):
             estimator(name)
         return value
 
+    @field_validator("controls")
+    @classmethod
+    def _known_controls(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return checked_controls(value) if value else None
+
     @model_validator(mode="after")
     def _planes_are_defined(self) -> SurveyPlan:
         self.rules()
         return self
 
-    def rules(self) -> Rules | None:
-        """Return the rules of QuBD; None if no bit planes are asked for.
+    def rules(self) -> Preset | None:
+        """Return the preset with its number of planes; None if none was chosen.
 
         Raises:
-            InputError, UnknownNameError: no such preset, or not 1 to 16 bits.
+            InputError, UnknownNameError: no such preset, not 1 to 16 bits, or bits of one without planes.
         """
-        return planes_of(self.preset, self.bits)
+        return preset_of(self.preset, self.bits)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the plan as plain JSON types; without bit planes it is that of versions that had none."""
+        """Return the plan as plain JSON types; what was not asked for is left out, as in versions that had none."""
         found = self.model_dump(mode="json")
-        return {key: value for key, value in found.items() if value is not None or key not in ("preset", "bits")}
+        return {key: value for key, value in found.items() if value is not None or key not in LATER}
 
     def hash(self) -> str:
         """Return a short hash of all that decides the rows (how the models were chosen does not)."""
@@ -102,20 +110,23 @@ def make_plan(
     path: Path | None = None,
     states: tuple[str, ...] = STATES,
     seeds: tuple[int, ...] = DEFAULT_SEEDS,
-    metrics: tuple[str, ...] = DEFAULT_METRICS,
+    metrics: tuple[str, ...] | None = None,
     tensor_rows: bool = True,
     preset: str | None = None,
     bits: int | None = None,
+    controls: tuple[str, ...] = (),
 ) -> SurveyPlan:
-    """Choose the models and return the plan.
+    """Choose the models and return the plan. Metrics are by default those of the preset, else DEFAULT_METRICS.
 
     Raises:
         UnknownNameError: unknown zoo, model or metric; the message suggests the nearest.
         InputError: nothing matches, or a value outside what is defined.
     """
+    metrics = metrics_of(metrics, preset_of(preset, bits), DEFAULT_METRICS)
     for name in metrics:
         estimator(name)
-    planes_of(preset, bits)
+    if controls:
+        checked_controls(controls)
     for state in states:
         if state not in STATES:
             raise InputError(f"state {state!r}, wanted {' or '.join(STATES)}")
@@ -132,6 +143,7 @@ def make_plan(
             tensor_rows=tensor_rows,
             preset=preset,
             bits=bits,
+            controls=controls or None,
             selection=selection_as_dict(selection),
         )
     except ValidationError as error:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 
 from complexity_lab.errors import InputError
-from complexity_lab.survey.plan import DEFAULT_METRICS, STATES, State, SurveyPlan, make_plan, problems_of
+from complexity_lab.survey.plan import STATES, State, SurveyPlan, make_plan, problems_of
 from complexity_lab.zoo.selection import Selection, parse_count, read_list
 
 
@@ -39,10 +39,11 @@ class StudySurvey(_Strict):
     weights: Path | None = None
     states: tuple[State, ...] = STATES
     seeds: StrictInt | tuple[StrictInt, ...] = 3
-    metrics: tuple[str, ...] = DEFAULT_METRICS
+    metrics: tuple[str, ...] | None = None
     tensor_rows: bool = True
     preset: str | None = None
     bits: StrictInt | None = None
+    controls: tuple[str, ...] = ()
     selection: StudySelection = Field(default_factory=StudySelection)
 
 
@@ -53,6 +54,7 @@ class Study(_Strict):
     question: str
     source: str = ""
     figures: tuple[str, ...] = ()
+    accuracy: Path | None = None  # CSV of accuracies, relative to the study
     survey: StudySurvey
 
 
@@ -96,6 +98,7 @@ def study_plan(
         tensor_rows=chosen.tensor_rows,
         preset=chosen.preset,
         bits=chosen.bits,
+        controls=chosen.controls,
     )
     if limit is None:
         return plan

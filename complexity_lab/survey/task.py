@@ -103,7 +103,8 @@ def _leave_interrupts_to_the_parent() -> None:
 
 
 def _measure_model(task: Task, record: _Record) -> None:
-    wanted = Wanted(task.plan.metrics, tensor_rows=task.plan.tensor_rows, planes=task.plan.rules())
+    plan = task.plan
+    wanted = Wanted(plan.metrics, plan.tensor_rows, preset=plan.rules(), controls=plan.controls or ())
     opened = task.zoo.open(task.card)
     with compressor_pool(task.threads) as pool:
         for state in task.plan.states:

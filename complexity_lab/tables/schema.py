@@ -34,7 +34,7 @@ MEASUREMENTS: tuple[Column, ...] = (
     ("tensor", pa.string(), "name of the tensor, empty for scope model"),
     ("kind", pa.string(), "matrix, norm, bias, embedding or other; empty for scope model"),
     ("shape", pa.string(), "64x3x7x7; empty for scope model"),
-    ("metric", pa.string(), "name in the registry of estimators"),
+    ("metric", pa.string(), "name in the registry of estimators; qubd, qubd_plane0 (least significant), ...; nulls"),
     ("value", pa.float64(), "the number, null unless status is ok"),
     ("unit", pa.string(), "unit of value"),
     ("scored", pa.int64(), "weights that entered the number"),
@@ -44,6 +44,8 @@ MEASUREMENTS: tuple[Column, ...] = (
     ("distinct_blocks", pa.int64(), "different blocks seen; null for compressors"),
     ("raw_bytes", pa.int64(), "payload of a compressor; null otherwise"),
     ("compressed_bytes", pa.int64(), "its compressed size; null otherwise"),
+    ("preset", pa.string(), "rules the number was made by: qubd-paper, fixed or momos-paper; null if none was chosen"),
+    ("departures", pa.string(), "where these rules, as computed here, differ from the publication; null without preset"),
     ("status", pa.string(), "ok, failed or skipped"),
     ("reason", pa.string(), "why not ok, null if ok"),
 )

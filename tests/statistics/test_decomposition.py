@@ -38,8 +38,8 @@ def test_each_state_against_its_own_null():
     ]
     found = decompose(compare(*tables([model_row("m")], rows))).iloc[0]
     assert (found.sign_bias, found.arrangement) == (5, 40)
-    assert (found.sign_shift, found.gained_arrangement) == (10, 35)
-    assert found.sign_shift + found.gained_arrangement == found["drop"]
+    assert (found.null_shift, found.gained_arrangement) == (10, 35)
+    assert found.null_shift + found.gained_arrangement == found["drop"]
 
 
 def test_shares_are_unknown_without_a_drop_and_leave_the_unit_interval_if_parts_oppose():

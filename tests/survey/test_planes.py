@@ -1,12 +1,15 @@
 """QuBD beside the other metrics: rows per tensor and plane, sums over the model, reasons for what is left out."""
 
+import gzip
+
 import numpy as np
 import pytest
 
 from complexity_lab.errors import InputError, UnknownNameError
-from complexity_lab.estimators.qubd import qubd, qubd_rules
+from complexity_lab.estimators.bdm import bdm
+from complexity_lab.estimators.qubd import qubd
 from complexity_lab.survey.plan import make_plan
-from complexity_lab.survey.planes import plane_metrics, planes_of
+from complexity_lab.survey.planes import plane_metrics, preset_of
 from complexity_lab.survey.single import measure_rows
 from complexity_lab.zoo.selection import Selection
 
@@ -28,7 +31,7 @@ def by_place(rows):
 
 def test_rows_are_those_of_qubd():
     state = weights()
-    rows = by_place(measure_rows(state, ("bdm",), planes=qubd_rules("qubd-paper")))
+    rows = by_place(measure_rows(state, ("bdm",), preset="qubd-paper"))
     expected = {name: qubd(state[name]) for name in ("conv.weight", "fc.weight")}
     for name, score in expected.items():
         assert rows[name, "qubd"]["value"] == pytest.approx(score.total, rel=1e-12)
@@ -42,24 +45,24 @@ def test_rows_are_those_of_qubd():
 
 
 def test_what_the_rules_leave_out_says_why():
-    rows = by_place(measure_rows(weights(), ("bdm",), planes=qubd_rules("qubd-paper")))
+    rows = by_place(measure_rows(weights(), ("bdm",), preset="qubd-paper"))
     reasons = {tensor: row["reason"] for (tensor, metric), row in rows.items() if row["status"] == "skipped"}
     assert set(reasons) == {"conv.bias", "embedding", "thin.weight"}
     assert "not called weight" in reasons["embedding"]
     assert "3x100" in reasons["thin.weight"]
-    ours = by_place(measure_rows(weights(), ("bdm",), planes=qubd_rules("fixed")))
+    ours = by_place(measure_rows(weights(), ("bdm",), preset="fixed"))
     assert {tensor for (tensor, _), row in ours.items() if row["status"] == "skipped"} == {"conv.bias"}
 
 
 def test_other_metrics_do_not_change():
-    with_planes = measure_rows(weights(), ("bdm", "bdm_2d"), planes=planes_of("fixed", 4))
+    with_planes = measure_rows(weights(), ("bdm", "bdm_2d"), preset="fixed", bits=4)
     assert [row for row in with_planes if not row["metric"].startswith("qubd")] == measure_rows(
         weights(), ("bdm", "bdm_2d")
     )
 
 
 def test_a_model_without_a_matrix_says_so():
-    rows = by_place(measure_rows({"a": np.ones(50, np.float32)}, ("bdm",), planes=planes_of("fixed", None)))
+    rows = by_place(measure_rows({"a": np.ones(50, np.float32)}, ("bdm",), preset="fixed"))
     assert (rows["", "qubd"]["status"], rows["", "qubd"]["value"]) == ("failed", None)
     assert "no tensor is a matrix" in rows["", "qubd"]["reason"]
 
@@ -67,7 +70,7 @@ def test_a_model_without_a_matrix_says_so():
 def test_nan_is_named():
     state = weights()
     state["fc.weight"][2, 2] = np.nan
-    rows = by_place(measure_rows(state, ("bdm",), planes=planes_of("fixed", None)))
+    rows = by_place(measure_rows(state, ("bdm",), preset="fixed"))
     assert ("fc.weight", "qubd_plane0") not in rows
     assert rows["fc.weight", "qubd"]["status"] == "failed"
     assert "not finite" in rows["fc.weight", "qubd"]["reason"] or "NaN" in rows["fc.weight", "qubd"]["reason"]
@@ -77,7 +80,7 @@ def test_nan_is_named():
 
 def test_a_range_that_cannot_be_quantized_fails_alone():
     state = weights() | {"wide.weight": np.array([[-3e38] * 4, [3e38] * 4] * 2, np.float32)}
-    rows = measure_rows(state, ("bdm",), planes=planes_of("qubd-paper", None))
+    rows = measure_rows(state, ("bdm",), preset="qubd-paper")
     found = by_place(rows)
     assert found["wide.weight", "qubd"]["status"] == "failed"
     assert "wide.weight" in found["", "qubd"]["reason"]
@@ -85,21 +88,44 @@ def test_a_range_that_cannot_be_quantized_fails_alone():
 
 
 def test_presets_and_bits():
-    assert planes_of(None, None) is None
-    assert planes_of(None, 4).boundary == "recursive"
-    assert planes_of("qubd-paper", 4).bits == 4
+    assert preset_of(None, None) is None
+    assert preset_of(None, 4).rules.boundary == "recursive"
+    assert preset_of("qubd-paper", 4).rules.bits == 4
+    assert "4 planes instead of 8" in preset_of("qubd-paper", 4).departures
+    assert preset_of("qubd-paper", 8) == preset_of("qubd-paper", None)
     assert plane_metrics(2) == ("qubd", "qubd_plane0", "qubd_plane1")
     for bits in (0, 17):
         with pytest.raises(InputError, match="wanted 1 to 16"):
-            planes_of("fixed", bits)
+            preset_of("fixed", bits)
     with pytest.raises(UnknownNameError, match="did you mean qubd-paper"):
-        planes_of("qubd-papr", None)
+        preset_of("qubd-papr", None)
+    with pytest.raises(InputError, match="has no bit planes"):
+        preset_of("momos-paper", 4)
+
+
+def test_every_row_says_by_which_rules_it_was_made():
+    for row in measure_rows(weights(), preset="qubd-paper"):
+        made_by = (row["preset"], bool(row["departures"]))
+        assert made_by == (("qubd-paper", True) if row["metric"].startswith("qubd") else (None, False))
+
+
+def test_momos_paper_is_one_stream_and_one_byte_per_bit():
+    rows = measure_rows(weights(), preset="momos-paper", scope="model")
+    values = {row["metric"]: row["value"] for row in rows}
+    stream = np.concatenate([values.reshape(-1) > 0 for values in weights().values()])
+    assert values["bdm"] == bdm(stream)
+    assert values["gzip:bits-bytes"] == len(stream) / len(gzip.compress(stream.tobytes(), 9, mtime=0))
+    assert {row["preset"] for row in rows} == {"momos-paper"}
+    with pytest.raises(InputError, match="leave one of them out"):
+        measure_rows(weights(), ("bdm_2d",), preset="momos-paper")
 
 
 def test_a_plan_without_planes_is_that_of_versions_that_had_none():
     plan = make_plan("digits", selection=Selection(models=("resnet8_w6",)))
-    assert not {"preset", "bits"} & set(plan.as_dict())
+    assert not {"preset", "bits", "controls"} & set(plan.as_dict())
     with_planes = make_plan("digits", selection=Selection(models=("resnet8_w6",)), preset="fixed", bits=4)
     assert (with_planes.as_dict()["preset"], with_planes.as_dict()["bits"]) == ("fixed", 4)
     assert with_planes.hash() != plan.hash()
-    assert with_planes.rules().bits == 4
+    assert with_planes.rules().rules.bits == 4
+    momos = make_plan("digits", selection=Selection(models=("resnet8_w6",)), preset="momos-paper")
+    assert momos.metrics == ("bdm", "gzip:bits-bytes", "bz2:bits-bytes", "lzma:bits-bytes")

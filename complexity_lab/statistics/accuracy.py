@@ -1,0 +1,133 @@
+"""How accurate the models of a survey are: from a file of results, or from the survey's own test data."""
+
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+
+from complexity_lab.errors import InputError
+
+ACCURACY_FILE: Final = "accuracy.csv"
+PUBLISHED_COLUMNS: Final[dict[str, str]] = {
+    "name": "model as the file names it",
+    "architecture": "the name up to its first dot",
+    "img_size": "pixels per side of the images; NaN if the file does not say",
+    "top1": "fraction of images",
+    "top5": "fraction of images; NaN if the file does not say",
+    "parameters": "number, from millions in the file; NaN if the file does not say",
+}
+ACCURACY_COLUMNS: Final[dict[str, str]] = {
+    "model": "id of the model in the survey",
+    "accuracy": "fraction of held-out examples; NaN if unknown",
+    "origin": "file, survey (measured by the zoo on the surveyed weights), or empty",
+    "matched": "model in the file whose number this is; empty if none",
+    "reason": "why there is no accuracy; empty if there is",
+}
+NOT_IN_FILE: Final = "not in the file"
+NO_SOURCE: Final = "no file of accuracies, and the zoo reports none"
+
+
+def read_accuracy(path: Path) -> pd.DataFrame:
+    """Read a file of results in timm's format, columns PUBLISHED_COLUMNS.
+
+    Columns ``model`` and ``top1`` (percent) must be there; ``img_size``, ``top5`` (percent) and ``param_count``
+    (millions) may be; others are ignored. Numbers may have commas between thousands.
+
+    Raises:
+        InputError: no such file, no CSV, columns missing, or what is not a percentage from 0 to 100.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise InputError(f"{path} cannot be read as CSV ({error}); wanted timm's results format") from error
+    if not isinstance(table.index, pd.RangeIndex):
+        raise InputError(f"{path} has rows of more fields than its header; wanted timm's results format")
+    missing = [name for name in ("model", "top1") if name not in table.columns]
+    if missing:
+        raise InputError(f"{path} has columns {', '.join(table.columns)}; wanted also {', '.join(missing)}")
+    if (table["model"].str.strip() == "").any():
+        raise InputError(f"{path}: row {1 + int((table['model'].str.strip() == '').argmax())} names no model")
+    names = table["model"].str.strip()
+    return pd.DataFrame(
+        {
+            "name": names.astype(object),
+            "architecture": names.str.split(".", n=1).str[0].astype(object),
+            "img_size": _numbers(path, table, "img_size"),
+            "top1": _percentages(path, table, "top1", required=True) / 100,
+            "top5": _percentages(path, table, "top5") / 100,
+            "parameters": _numbers(path, table, "param_count") * 1e6,
+        }
+    )
+
+
+def model_accuracy(models: pd.DataFrame, published: pd.DataFrame | None) -> pd.DataFrame:
+    """Return one row per model with its accuracy and where it is from, columns ACCURACY_COLUMNS.
+
+    In this order: the row of the file with the model's id; the survey's own ``test_accuracy``; the only name in the
+    file with the model's architecture, that is, whatever comes before the first dot. Several names of that
+    architecture are ambiguous, since pretraining changes accuracy, and leave the accuracy unknown.
+
+    A model may be in the file several times, at several image sizes: the smallest counts, which is nearest to what
+    networks are trained at. Rows of one size that disagree are ambiguous.
+
+    Args:
+        models: the survey's table of models.
+        published: what :func:`read_accuracy` returned, or None.
+    """
+    rows = [_one(row, published) for row in models[["model", "architecture", "test_accuracy"]].to_dict("records")]
+    table = pd.DataFrame(rows, columns=list(ACCURACY_COLUMNS))
+    return table.astype({"accuracy": float} | dict.fromkeys(("model", "origin", "matched", "reason"), object))
+
+
+def _one(row: dict[str, object], published: pd.DataFrame | None) -> dict[str, object]:
+    found = {"model": row["model"], "accuracy": float("nan"), "origin": "", "matched": "", "reason": ""}
+    own = row["test_accuracy"]
+    named = None if published is None else published.loc[published["name"] == row["model"]]
+    if named is not None and len(named):
+        return found | _from_file(named)
+    if isinstance(own, float) and own == own:
+        return found | {"accuracy": own, "origin": "survey"}
+    if published is None:
+        return found | {"reason": NO_SOURCE}
+    alike = published.loc[published["architecture"] == (row["architecture"] or row["model"])]
+    if alike.empty:
+        return found | {"reason": NOT_IN_FILE}
+    if alike["name"].nunique() > 1:
+        names = ", ".join(sorted(alike["name"].unique())[:3])
+        return found | {"reason": f"{alike['name'].nunique()} models of this architecture in the file: {names}"}
+    return found | _from_file(alike)
+
+
+def _from_file(rows: pd.DataFrame) -> dict[str, object]:
+    """Return the number of one name: that of its smallest images, if rows of that size agree."""
+    name = rows["name"].iloc[0]
+    smallest = rows.loc[rows["img_size"] == rows["img_size"].min()] if rows["img_size"].notna().any() else rows
+    values = smallest["top1"].unique()
+    if len(values) > 1:
+        shown = ", ".join(f"{100 * value:g}" for value in values[:3])
+        return {"reason": f"{name} is in the file {len(smallest)} times with different top1: {shown}"}
+    return {"accuracy": float(values[0]), "origin": "file", "matched": name}
+
+
+def _percentages(path: Path, table: pd.DataFrame, column: str, required: bool = False) -> "pd.Series[float]":
+    values = _numbers(path, table, column, required)
+    wrong = (values < 0) | (values > 100)
+    if wrong.any():
+        raise InputError(
+            f"{path}: {column} of {table['model'][wrong].iloc[0]} is {values[wrong].iloc[0]:g}, wanted 0 to 100 percent"
+        )
+    return values
+
+
+def _numbers(path: Path, table: pd.DataFrame, column: str, required: bool = False) -> "pd.Series[float]":
+    """Return a column as numbers, NaN where it is empty or absent; refuses empty cells of a required one."""
+    if column not in table:
+        return pd.Series(float("nan"), index=table.index)
+    text = table[column].str.strip().str.replace(",", "", regex=False)
+    values = pd.to_numeric(text, errors="coerce").astype(float)
+    wrong = ~values.abs().lt(float("inf")) & (text.ne("") | required)
+    if wrong.any():
+        raise InputError(
+            f"{path}: {column} of {table['model'][wrong].iloc[0]} is {table[column][wrong].iloc[0]!r}, wanted a number"
+        )
+    return values

@@ -1,0 +1,87 @@
+"""Is an effect above what the method can tell? Three kinds of noise next to each model's change.
+
+``detectable``   z sd of the null model at this size, relative to its mean: one value of random weights strays so far
+``seeds``        z spreads of the ratio over seeds
+``permutations`` z sd over permutations of neurons that leave the function as it is, relative to the initial mean
+
+For sign bits the null is that of independent bits, and ``1 - detectable`` is the smallest ratio to fair bits that
+``controls.resolution`` calls detectable, from the stored mean of fair bits and the sd at the initial share of ones,
+which is that of fair bits to a percent. For bit planes it is shuffles of the initial weights, else of the trained ones.
+"""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Floats = npt.NDArray[np.float64]
+Z: Final = 3.0  # standard deviations that count as a difference, as in ``controls.resolution``
+
+RESOLUTION_COLUMNS: Final[dict[str, str]] = {
+    "model": "id of the model",
+    "family": "family of architectures",
+    "parameters": "trainable parameters",
+    "metric": "what was measured",
+    "ratio": "trained mean / initial mean",
+    "effect": "|1 - ratio|",
+    "detectable": "smallest change that stands out from the null model at this size, z sd; fraction; NaN without a null",
+    "null": "the null model behind it: independent bits, shuffled initial weights, shuffled trained weights, or empty",
+    "seeds": "z spreads of the ratio over seeds; fraction; NaN if unknown",
+    "permutations": "z sd over function-preserving permutations; fraction; NaN if not stored",
+    "limit": "the largest of the three that are known; NaN if none is",
+    "limited_by": "which of the three that is: null, seeds or permutations; empty if none is known",
+    "resolved": "effect above limit; False if nothing is known",
+}
+
+
+def resolution_table(ratios: pd.DataFrame, *, z: float = Z) -> pd.DataFrame:
+    """Return one row per row of ``ratios`` that has a ratio, columns RESOLUTION_COLUMNS.
+
+    Args:
+        ratios: what :func:`complexity_lab.statistics.ratios.compare` returned.
+        z: standard deviations that count as a difference.
+    """
+    table = ratios.loc[ratios["ratio"].notna()].reset_index(drop=True)
+    null, detectable = _detectable(table, z)
+    noises = {
+        "null": detectable,
+        "seeds": z * table["ratio_sd"].to_numpy(float),
+        "permutations": z * (table["permutation_sd"] / table["initial_mean"]).to_numpy(float),
+    }
+    limit, limited_by = _largest(noises, len(table))
+    effect = table["effect"].abs().to_numpy(float)
+    table = table.assign(
+        effect=effect,
+        detectable=detectable,
+        null=null,
+        seeds=noises["seeds"],
+        permutations=noises["permutations"],
+        limit=limit,
+        limited_by=limited_by,
+        resolved=effect > limit,  # False for NaN
+    )
+    return table[list(RESOLUTION_COLUMNS)]
+
+
+def _detectable(table: pd.DataFrame, z: float) -> tuple[npt.NDArray[np.object_], Floats]:
+    """Return which null model each row has, and z of its sd over its mean."""
+    fair = table["iid_mean_p50"].where(table["iid_mean_p50"] > 0)
+    candidates = {
+        "independent bits": table["iid_sd_initial"].fillna(table["iid_sd"]) / fair,
+        "shuffled initial weights": table["shuffle_sd_initial"] / table["initial_mean"],
+        "shuffled trained weights": table["shuffle_sd"] / table["initial_mean"],
+    }
+    shares = [share.to_numpy(float) for share in candidates.values()]
+    known = [~np.isnan(share) for share in shares]
+    null = np.select(known, list(candidates), default="").astype(object)
+    return null, np.asarray(z * np.select(known, shares, default=np.nan), dtype=np.float64)
+
+
+def _largest(noises: dict[str, Floats], rows: int) -> tuple[Floats, npt.NDArray[np.object_]]:
+    """Return the largest known noise of each row, and its name."""
+    values = np.stack([np.nan_to_num(noise, nan=-1.0) for noise in noises.values()]) if rows else np.empty((3, 0))
+    largest = values.max(axis=0, initial=-1.0)
+    names = np.array(list(noises), dtype=object)[values.argmax(axis=0)] if rows else np.empty(0, dtype=object)
+    known = largest >= 0
+    return np.where(known, largest, np.nan), np.where(known, names, "").astype(object)
