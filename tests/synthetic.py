@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from complexity_lab.statistics import SurveyTables
 from complexity_lab.tables.schema import MEASUREMENTS, MODELS, schema
 
 DIGITS = (
@@ -45,6 +46,7 @@ class Survey:
     models: pd.DataFrame
     measurements: pd.DataFrame
     manifest: dict[str, Any]
+    accuracy: pd.DataFrame | None = None  # in timm's format
 
     def write(self, directory: Path) -> Path:
         """Write the directory as a survey writes it: one part per table, and the manifest."""
@@ -55,7 +57,20 @@ class Survey:
             (directory / name).mkdir(parents=True)
             pq.write_table(_arrow(table.to_dict("records"), columns), directory / name / "part-000.parquet")
         (directory / "manifest.json").write_text(json.dumps(self.manifest))
+        if self.accuracy is not None:
+            self.accuracy.to_csv(directory / "accuracy.csv", index=False)
         return directory
+
+    @property
+    def tables(self) -> SurveyTables:
+        """The survey as the statistics see it."""
+        published = None
+        if self.accuracy is not None:
+            top1 = self.accuracy["top1"] / 100
+            published = pd.DataFrame(
+                {"name": self.accuracy["model"], "architecture": "", "img_size": 224.0, "top1": top1}
+            )
+        return SurveyTables(self.models, self.measurements, self.manifest, published)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +85,9 @@ class Shape:
     metrics: tuple[str, ...] = METRICS
     tensors: int = 6
     seed: int = 0
+    planes: int = 0  # bits of QuBD; 0: none
+    nulls: tuple[str, ...] = ()  # beside the iid null, of bdm and of bit planes: shuffle, gaussian, permutation
+    accuracy: bool = False  # a file of accuracies beside the tables
 
 
 def fair_bdm(blocks: float, ones: float, possible: int = 4096) -> float:
@@ -85,11 +103,16 @@ def make_survey(shape: Shape | None = None, **changes: Any) -> Survey:
     shape = shape or Shape(**changes)
     rng = np.random.default_rng(shape.seed)
     models = [_model(index, shape, rng) for index in range(shape.n_models)]
-    rows = [row for model in models if model["status"] == "ok" for row in _rows(model, shape, rng)]
+    fine = [model for model in models if model["status"] == "ok"]
+    rows = [row for model in fine for row in _rows(model, shape, rng)]
+    other = np.random.default_rng([shape.seed, 1])  # what is added leaves the numbers above as they are
+    rows += [row for model in fine for row in _plane_rows(model, shape, other)]
+    rows += [null for row in rows for null in _null_rows(row, shape, other)]
     return Survey(
         models=_arrow(models, MODELS).to_pandas(),
         measurements=_arrow(rows, MEASUREMENTS).to_pandas(),
         manifest=manifest(models, shape),
+        accuracy=_accuracy(models, other) if shape.accuracy else None,
     )
 
 
@@ -289,3 +312,74 @@ def _tensor_rows(
         }
         rows.append(row(model["model"], state, seed, "bdm", None, **bias | reason))
     return rows
+
+
+SHAPES = (("matrix", "{}x3x3x3"), ("matrix", "{}x64"), ("embedding", "{}x32"), ("matrix", "{}x1x5x5"))
+
+
+def _plane_rows(model: dict[str, Any], shape: Shape, rng: np.random.Generator) -> list[dict[str, Any]]:
+    """Return QuBD rows of every state: planes of every tensor, their sums, and those of the model."""
+    if not shape.planes:
+        return []
+    strength = float(np.exp(rng.normal(-3.5, 0.9)))
+    states: list[tuple[str, int | None]] = [("initial", seed) for seed in range(shape.initial_seeds)]
+    states += [("trained", s if shape.trained_seeds > 1 else None) for s in range(shape.trained_seeds)]
+    rows = []
+    for state, seed in states:
+        planes, weights = np.zeros((shape.tensors, shape.planes)), []
+        for index in range(shape.tensors):
+            weights.append(max(int(model["parameters"]) * (1 + index % 3) // (2 * shape.tensors), 32))
+            planes[index] = _profile(weights[-1], shape.planes, rng)
+            if state == "trained":
+                depth = index / max(shape.tensors - 1, 1)
+                planes[index] *= 1 - strength * (1.3 - depth) * 0.55 ** np.arange(shape.planes)[::-1]
+            kind, text = SHAPES[index % len(SHAPES)]
+            place = {"scope": "tensor", "tensor": f"blocks.{index}.weight", "kind": kind}
+            place |= {"shape": text.format(weights[-1] // 16), "scored": weights[-1], "blocks": weights[-1] // 16}
+            rows += _profile_rows(model["model"], state, seed, planes[index], **place)
+        whole = {"scored": sum(weights), "blocks": None}
+        rows += _profile_rows(model["model"], state, seed, planes.sum(axis=0), **whole)
+    return rows
+
+
+def _profile(weights: int, bits: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the planes of random weights: the most significant ones are poorer, as those of normal values are."""
+    blocks = max(weights // 16, 1)
+    base = fair_bdm(blocks, 0.5, 65536) * (1 - 0.2 * 0.4 ** np.arange(bits)[::-1])
+    return np.asarray(base * (1 + rng.normal(0, 0.02 / np.sqrt(blocks), bits)))
+
+
+def _profile_rows(
+    model: str, state: str, seed: int | None, planes: np.ndarray, **place: Any
+) -> list[dict[str, Any]]:
+    names = ("qubd", *(f"qubd_plane{plane}" for plane in range(len(planes))))
+    values = (float(planes.sum()), *planes.tolist())
+    common = {"ones": None, "distinct_blocks": None, "dropped": 0} | place
+    return [row(model, state, seed, name, value, **common) for name, value in zip(names, values, strict=True)]
+
+
+def _null_rows(measured: dict[str, Any], shape: Shape, rng: np.random.Generator) -> list[dict[str, Any]]:
+    """Return mean and sd rows of the null models of one row: a little above it, further for the most significant."""
+    metric, value = str(measured["metric"]), measured["value"]
+    plane = metric.startswith("qubd")
+    if not plane and (metric not in ("bdm", "bdm_2d") or measured["scope"] == "tensor"):
+        return []
+    nulls = [null for null in shape.nulls if measured["scope"] == "model" or null == "shuffle"]
+    above = {"permutation": 0.0, "shuffle": 0.004, "gaussian": 0.012} if measured["state"] == "trained" else {}
+    rows = []
+    for null in nulls:
+        sd = value * 2e-4 * (3 if null == "permutation" else 1)
+        mean = value * (1 + above.get(null, 0.0) * (1 + (metric in ("qubd_plane7", "qubd")))) + float(rng.normal(0, sd))
+        rows.append(measured | {"metric": f"{metric}_{null}_mean", "value": mean})
+        rows.append(measured | {"metric": f"{metric}_{null}_sd", "value": sd})
+    return rows
+
+
+def _accuracy(models: list[dict[str, Any]], rng: np.random.Generator) -> pd.DataFrame:
+    """Return a file of accuracies: larger models are better, and every ninth is not listed."""
+    sizes = np.log10([model["parameters"] for model in models])
+    top1 = np.clip(60 + 5 * (sizes - 4) + rng.normal(0, 2, len(models)), 0, 100)
+    table = pd.DataFrame({"model": [model["model"] for model in models], "img_size": 224, "top1": top1.round(3)})
+    table["top1_err"] = 100 - table["top1"]
+    table["param_count"] = [f"{model['parameters'] / 1e6:,.2f}" for model in models]
+    return table.loc[[index % 9 != 8 for index in range(len(models))]]

@@ -77,8 +77,8 @@ def survey_cli(
     controls: Annotated[
         str | None,
         typer.Option(
-            help="Null models with commas, or all: shuffle, shuffle_channel, shuffle_row (values within tensor, channel "
-            "or row), gaussian, permutation (of neurons, the function kept)."
+            help="Null models with commas, or all: shuffle, shuffle_channel, shuffle_row (values within tensor, "
+            "channel or row), gaussian, permutation (of neurons, the function kept)."
         ),
     ] = None,
     accuracy: Annotated[

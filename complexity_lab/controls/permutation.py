@@ -21,7 +21,7 @@ import numpy as np
 from complexity_lab.errors import InputError
 
 Tensors = Mapping[str, np.ndarray]
-Axis = tuple[str, int]  # a tensor's name, and one of its axes
+Axis = tuple[str, int] | tuple[str, int, int]  # a tensor's name, one of its axes, and the parts of it (1 if not given)
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Coupling:
 
     An axis may hold several values per unit, side by side, if its length is a multiple of ``size``: the columns of a
     linear layer behind a flattened convolution (one run of ``height * width`` per channel), or the rows of one head.
+    An axis of several parts holds all units in each of them: 2 for the halves of a gated layer, 3 for packed queries,
+    keys and values.
 
     Attributes:
         outputs: where the units are made: weights, biases, norm parameters, running statistics.
@@ -47,8 +49,8 @@ class Coupling:
         axes = (*self.outputs, *self.inputs)
         if not self.outputs or not self.inputs:
             raise InputError(f"coupling {axes} lacks outputs or inputs; units that are only made or read are no chain")
-        if len(set(axes)) != len(axes):
-            raise InputError(f"coupling names an axis twice: {sorted(axis for axis in axes if axes.count(axis) > 1)}")
+        if twice := _named_twice(axes):
+            raise InputError(f"coupling names an axis twice: {twice}")
 
 
 @dataclass(frozen=True)
@@ -89,37 +91,59 @@ def permute(tensors: Tensors, couplings: Sequence[Coupling], rng: np.random.Gene
     Raises:
         InputError: a tensor is missing, an axis does not fit its coupling, or two couplings share an axis.
     """
-    axes = [axis for coupling in couplings for axis in (*coupling.outputs, *coupling.inputs)]
-    if len(set(axes)) != len(axes):
-        raise InputError(f"couplings share {sorted({axis for axis in axes if axes.count(axis) > 1})}; join them to one")
+    check_couplings(tensors, couplings)
     permuted = dict(tensors)
     for coupling in couplings:
-        _check(coupling, tensors)
         order = rng.permutation(coupling.size)
-        for name, axis in (*coupling.outputs, *coupling.inputs):
-            permuted[name] = _reordered(permuted[name], axis, order)
+        for name, axis, *parts in (*coupling.outputs, *coupling.inputs):
+            places = places_of(order, permuted[name].shape[axis], *parts)
+            permuted[name] = np.take(permuted[name], places, axis=axis)
     return permuted
 
 
-def _reordered(array: np.ndarray, axis: int, order: np.ndarray) -> np.ndarray:
-    """Take whole runs of an axis in another order: unit i has the run ``i * run`` to ``(i + 1) * run``."""
-    run = array.shape[axis] // order.size
-    taken: np.ndarray = np.take(array, (order[:, np.newaxis] * run + np.arange(run)).reshape(-1), axis=axis)
-    return taken
+def check_couplings(tensors: Tensors, couplings: Sequence[Coupling]) -> None:
+    """Refuse couplings that do not fit the tensors or one another; of the tensors only shapes are read.
+
+    Raises:
+        InputError: a tensor is missing, an axis does not fit its coupling, or two couplings share an axis.
+    """
+    if twice := _named_twice([axis for coupling in couplings for axis in (*coupling.outputs, *coupling.inputs)]):
+        raise InputError(f"couplings share {twice}; join them to one")
+    for coupling in couplings:
+        _check(coupling, tensors)
+
+
+def places_of(order: np.ndarray, length: int, parts: int = 1) -> np.ndarray:
+    """Return from where the values of an axis come, int64 ``[length]``, when its units take the given order.
+
+    Unit i of a part has the run ``i * run`` to ``(i + 1) * run``.
+
+    >>> places_of(np.array([1, 0]), 8, parts=2).tolist()
+    [2, 3, 0, 1, 6, 7, 4, 5]
+    """
+    run = length // (order.size * parts)
+    part = (order[:, np.newaxis] * run + np.arange(run)).reshape(-1)
+    places: np.ndarray = (np.arange(parts)[:, np.newaxis] * part.size + part).reshape(-1)
+    return places
+
+
+def _named_twice(axes: Sequence[Axis]) -> list[tuple[str, int]]:
+    places = [axis[:2] for axis in axes]
+    return sorted({place for place in places if places.count(place) > 1}) if len(set(places)) < len(places) else []
 
 
 def _check(coupling: Coupling, tensors: Tensors) -> None:
     for axis in coupling.outputs + coupling.inputs:
-        length = _length(tensors, axis)
-        if length == 0 or length % coupling.size:
+        length, parts = _length(tensors, axis), axis[2] if len(axis) > 2 else 1
+        if length == 0 or parts < 1 or length % (coupling.size * parts):
             raise InputError(
-                f"axis {axis[1]} of {axis[0]} has length {length}, wanted a multiple of the {coupling.size} units that "
-                f"{coupling.outputs[0][0]} makes"
+                f"axis {axis[1]} of {axis[0]} has length {length} in {parts} part(s), wanted in each a multiple of the "
+                f"{coupling.size} units that {coupling.outputs[0][0]} makes"
             )
 
 
 def _length(tensors: Tensors, axis: Axis) -> int:
-    name, number = axis
+    name, number = axis[:2]
     if name not in tensors:
         raise InputError(f"no tensor {name!r}; there are {', '.join(tensors)}")
     if not 0 <= number < tensors[name].ndim:

@@ -75,12 +75,12 @@ def symlog_axis(axes: Axes, side: Literal["x", "y"], values: Floats, threshold: 
 
 
 def _label_decades(axis: Axis, low: float, high: float, threshold: float) -> None:
-    axis.set_major_locator(FixedLocator(_decades(low, high, threshold)))
+    axis.set_major_locator(FixedLocator(signed_decades(low, high, threshold)))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: numbers.percent(value / 100, 1)))
 
 
-def _decades(low: float, high: float, threshold: float) -> list[float]:
+def signed_decades(low: float, high: float, threshold: float) -> list[float]:
     """Return zero and the powers of ten from ``threshold`` on, as far as the values reach on each side."""
     reach = max(-low, high, threshold)
     powers = [10.0**e for e in range(round(math.log10(threshold)), math.floor(math.log10(reach)) + 1)]

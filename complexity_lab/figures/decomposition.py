@@ -151,4 +151,5 @@ FIGURE = Figure(
     prepare=prepare,
     draw=draw,
     caption=caption,
+    group="controls",
 )

@@ -84,4 +84,5 @@ FIGURE = Figure(
     prepare=prepare,
     draw=draw,
     caption=caption,
+    group="controls",
 )

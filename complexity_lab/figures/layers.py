@@ -121,4 +121,5 @@ FIGURE = Figure(
     prepare=prepare,
     draw=draw,
     caption=caption,
+    group="layers",
 )

@@ -62,6 +62,19 @@ def percent(fraction: float, digits: int = 2) -> str:
     return f"{significant(100 * fraction, digits)}{GLUE}%" if math.isfinite(fraction) else DASH
 
 
+def near_hundred(value: float) -> str:
+    """Return percent of a reference: two significant digits of the distance from 100, one to five places.
+
+    >>> [near_hundred(value).replace(GLUE, " ") for value in (62.04, 99.9461, 100.0, float("nan"))]
+    ['62.0 %', '99.946 %', '100.0 %', '–']
+    """
+    if not math.isfinite(value):
+        return DASH
+    distance = abs(100 - value)
+    places = 1 if distance == 0 else min(max(1 - math.floor(math.log10(distance)), 1), 5)
+    return f"{value:.{places}f}{GLUE}%"
+
+
 def share_range(low: float, high: float) -> str:
     """Return an interval of shares in whole percent.
 

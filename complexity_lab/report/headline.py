@@ -5,25 +5,9 @@ import math
 import pandas as pd
 
 from complexity_lab.figures import numbers
+from complexity_lab.report.names import metric_name
 from complexity_lab.statistics import ZooSummary, wilson
 from complexity_lab.statistics.summary import SIGNIFICANCE
-
-METRIC_NAMES = {
-    "bdm": "BDM",
-    "bdm_2d": "BDM (4×4)",
-    "bdm_normalized": "normalized BDM",
-    "bdm_2d_normalized": "normalized BDM (4×4)",
-    "block_entropy": "block entropy",
-    "block_entropy_2d": "block entropy (4×4)",
-    "block_entropy_normalized": "normalized block entropy",
-    "block_entropy_2d_normalized": "normalized block entropy (4×4)",
-}
-
-
-def metric_name(metric: str) -> str:
-    """Return how a metric is called in a sentence."""
-    return METRIC_NAMES.get(metric, metric)
-
 
 def headline(summary: ZooSummary) -> str:
     """Return the result of a survey in one sentence; honest for none, one and many models."""

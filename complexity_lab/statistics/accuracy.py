@@ -1,7 +1,7 @@
 """How accurate the models of a survey are: from a file of results, or from the survey's own test data."""
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
@@ -79,7 +79,7 @@ def model_accuracy(models: pd.DataFrame, published: pd.DataFrame | None) -> pd.D
     return table.astype({"accuracy": float} | dict.fromkeys(("model", "origin", "matched", "reason"), object))
 
 
-def _one(row: dict[str, object], published: pd.DataFrame | None) -> dict[str, object]:
+def _one(row: dict[Any, Any], published: pd.DataFrame | None) -> dict[Any, Any]:
     found = {"model": row["model"], "accuracy": float("nan"), "origin": "", "matched": "", "reason": ""}
     own = row["test_accuracy"]
     named = None if published is None else published.loc[published["name"] == row["model"]]
@@ -98,7 +98,7 @@ def _one(row: dict[str, object], published: pd.DataFrame | None) -> dict[str, ob
     return found | _from_file(alike)
 
 
-def _from_file(rows: pd.DataFrame) -> dict[str, object]:
+def _from_file(rows: pd.DataFrame) -> dict[Any, Any]:
     """Return the number of one name: that of its smallest images, if rows of that size agree."""
     name = rows["name"].iloc[0]
     smallest = rows.loc[rows["img_size"] == rows["img_size"].min()] if rows["img_size"].notna().any() else rows

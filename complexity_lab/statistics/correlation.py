@@ -32,7 +32,9 @@ class GroupEffect:
 
     ``eta2`` is the share of the variance of the ranks that lies between groups, less what chance would put there:
     ``(H - k + 1) / (n - k)`` with k groups (Tomczak and Tomczak 2014); at or below 0 for none. Its interval is that of
-    a bootstrap within groups.
+    a bootstrap within groups, moved by how much the mean of the resamples exceeds the estimate: resamples repeat
+    models, which makes groups look further apart than they are. Simulated with 42 models in 7 normal groups, 95 %
+    intervals cover 98, 92 and 87 % for an eta squared of 0, 0.10 and 0.52.
     """
 
     h: float
@@ -135,9 +137,9 @@ def group_effect(
         return GroupEffect(np.nan, UNKNOWN, np.nan, known, left_out, "the values are all equal")
     shuffled = rng.permuted(np.tile(numbers, (resamples, 1)), axis=1)
     p_value = (1 + int((_h(shuffled, levels) >= h - 1e-9).sum())) / (1 + resamples)
-    drawn = _h(numbers[_within(levels, rng, resamples)], levels)
-    low, high = np.nanquantile(_eta2(drawn, levels), [0.025, 0.975])
-    return GroupEffect(h, Interval(float(_eta2(h, levels)), float(low), float(high)), p_value, known, left_out)
+    drawn, eta2 = _eta2(_h(numbers[_within(levels, rng, resamples)], levels), levels), float(_eta2(h, levels))
+    low, high = np.nanquantile(drawn, [0.025, 0.975]) - (np.nanmean(drawn) - eta2)
+    return GroupEffect(h, Interval(eta2, float(low), float(high)), p_value, known, left_out)
 
 
 def _h(values: Floats, levels: npt.NDArray[np.int64]) -> Floats:

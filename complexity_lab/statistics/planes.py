@@ -166,12 +166,7 @@ def _to_shuffled(rows: pd.DataFrame) -> pd.DataFrame:
     trained = rows.loc[rows["state"] == "trained", ["model", "metric", "seed", "amount"]]
     # pandas joins missing seeds with one another only as one number
     trained = trained.assign(seed=trained["seed"].astype(float).fillna(-1.0))
-    nulls = {
-        part: trained.loc[trained["metric"].str.endswith(f"_shuffle_{part}")].assign(
-            metric=lambda t, part=part: t["metric"].str.removesuffix(f"_shuffle_{part}")
-        )
-        for part in ("mean", "sd")
-    }
+    nulls = {part: _named_after(trained, f"_shuffle_{part}") for part in ("mean", "sd")}
     keys = ["model", "metric", "seed"]
     both = trained.merge(nulls["mean"], on=keys, suffixes=("", "_null"))
     both = both.merge(nulls["sd"].rename(columns={"amount": "amount_sd"}), on=keys, how="left")
@@ -179,6 +174,12 @@ def _to_shuffled(rows: pd.DataFrame) -> pd.DataFrame:
     return _over_seeds(
         both.assign(percent=100 * both["amount"] / base, noise=100 * both["amount_sd"] / base), "shuffled"
     )
+
+
+def _named_after(rows: pd.DataFrame, suffix: str) -> pd.DataFrame:
+    """Return the rows of nulls whose names end so, under the names of their metrics."""
+    chosen = rows.loc[rows["metric"].str.endswith(suffix)]
+    return chosen.assign(metric=chosen["metric"].str.removesuffix(suffix))
 
 
 def _over_seeds(table: pd.DataFrame, reference: Reference) -> pd.DataFrame:

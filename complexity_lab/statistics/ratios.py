@@ -41,6 +41,7 @@ RATIO_COLUMNS: dict[str, str] = {
     "saturated": "fair random bits of this length would show every possible block but one at most",
     "iid_mean": "expected BDM of independent bits with the trained share of ones; bits",
     "iid_sd": "its sd; bits",
+    "iid_mean_p50": "expected BDM of as many fair bits; bits",
     "iid_mean_initial": "expected BDM of independent bits with the initial share of ones, mean over seeds; bits",
     "iid_sd_initial": "its sd; bits",
     "iid_ratio": "iid_mean / initial mean: the ratio that the share of ones alone explains",

@@ -123,7 +123,9 @@ def measure_source(source: WeightSource, wanted: Wanted, labels: Row, pool: Comp
         reader.read(tensor)
     rows = reader.finish(source.label)
     if "permutation" in wanted.controls and rows.failure is None:
-        rows.measurements.extend(permutation_rows(source, wanted.metrics, wanted.planes, labels | MODEL))
+        made_by = marks(wanted.preset)
+        nulls = permutation_rows(source, wanted.metrics, wanted.planes, labels | MODEL, marks=made_by)
+        rows.measurements.extend(nulls)
     return rows
 
 
@@ -304,7 +306,10 @@ def _side_readers(wanted: Wanted, threads: int) -> tuple[SideReader, ...]:
         readers.append(PlaneReader(wanted.preset.rules, wanted.tensor_rows, wanted.preset))
     if wanted.controls:
         of = tuple(item.name for item in wanted.counted)
-        readers.append(ControlReader(wanted.controls, of, wanted.planes, wanted.tensor_rows, threads=threads))
+        made_by = marks(wanted.preset)
+        readers.append(
+            ControlReader(wanted.controls, of, wanted.planes, wanted.tensor_rows, threads=threads, marks=made_by)
+        )
     return tuple(readers)
 
 

@@ -10,7 +10,14 @@ from complexity_lab.binary.planes import plane_counts, quantize
 from complexity_lab.errors import InputError, UnknownNameError, WeightsError
 from complexity_lab.estimators import qubd as module
 from complexity_lab.estimators.bdm import bdm_of
-from complexity_lab.estimators.qubd import QUBD_PRESETS, plane_ratios, qubd_rules, suggested_bits, total_ratio
+from complexity_lab.estimators.qubd import (
+    QUBD_PRESETS,
+    plane_ratios,
+    qubd_rules,
+    qubd_tiled,
+    suggested_bits,
+    total_ratio,
+)
 from tests.naive import qubd as naive
 from tests.oracle import pybdm
 
@@ -54,6 +61,7 @@ def test_the_tiled_variant_equals_pybdm():
     quantized = quantize(normal((12, 20)), 8)
     expected = naive.tiled([naive.plane(quantized.levels(), index) for index in range(8)])
     assert bdm_of(quantized.tiled_counts()) == exactly(pybdm(2).bdm(expected))
+    assert qubd_tiled(normal((12, 20)), 8) == exactly(pybdm(2).bdm(expected))
 
 
 @pytest.mark.parametrize(("side", "offset"), [(8, 0.198), (16, 0.053), (32, 0.014)])

@@ -1,0 +1,284 @@
+"""Couplings of a real network: found in one run, verified, never guessed.
+
+``channel_graph`` proposes sets of axes. A proposal counts only if the network computes the same after its units were
+permuted. That is tried on a copy in float64 whose parameters are random: trained or freshly initialized ones may hide a
+wrong proposal behind a factor of zero (residual branches start at zero in many networks). There a right permutation
+changes outputs by rounding alone, 2e-12 of their size at most in the networks of the tests, a wrong one by 1e-4 and
+more; and every set of axes must matter at all (by gradients), or nothing would have been tested.
+
+What is not found is not permuted: the spread over permutations then says less than it could, never something else.
+Not proposed: units inside attention heads, outputs that are cut and joined again, recurrent layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from complexity_lab.controls.channel_graph import Candidate, called, candidates_of, tensor_names
+from complexity_lab.controls.permutation import Axis, Coupling, check_couplings, places_of
+from complexity_lab.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+TOLERANCE = 1e-8  # largest change of an output, of the largest output, that counts as rounding
+MATTERS = 1e-6  # smallest change, to first order, that exchanging units must make where they are made
+RUNS = 64  # of the network at most, to tell right proposals from wrong ones
+UNSTABLE = "its outputs are not finite numbers for random weights, so nothing can be verified"
+
+
+def couplings_of(module: nn.Module, example: Any = None, *, seed: int = 0) -> tuple[Coupling, ...]:
+    """Return the verified couplings of a network, possibly none. The module itself is neither run nor changed.
+
+    Args:
+        module: any network that runs in evaluation mode on the CPU.
+        example: an input, a tensor or a dict of keyword arguments; None to guess one from the first layer.
+        seed: of the random weights, inputs and permutations that proposals are tried with.
+
+    Raises:
+        InputError: no input is known, or outputs for random weights are not finite.
+
+    >>> from torch import nn
+    >>> [coupling.size for coupling in couplings_of(nn.Sequential(nn.Linear(4, 9), nn.ReLU(), nn.Linear(9, 2)))]
+    [9]
+    """
+    import torch
+
+    example = example_of(module) if example is None else example
+    copy = deepcopy(module).to(device="cpu", dtype=torch.float64).eval()
+    rng = np.random.default_rng(seed)
+    _randomize(copy, rng)
+    trial = _Trial(copy, _prepared(example), rng)
+    return trial.verified(candidates_of(copy, trial.example))
+
+
+def example_of(module: nn.Module) -> torch.Tensor:
+    """Return a random input of the size that a network names, or that its first layer suggests, ``[1, ...]``.
+
+    Convolutional networks that name 224 pixels are asked for 64 first: they run on less and the graph is the same.
+
+    Raises:
+        InputError: the network names no size, and its first layer is neither linear nor a convolution.
+    """
+    import torch
+    from torch import nn
+
+    named = getattr(module, "pretrained_cfg", None) or getattr(module, "default_cfg", None)
+    size = None if named is None else named.get("input_size") if isinstance(named, dict) else named.input_size
+    first = next((each for each in module.modules() if getattr(each, "weight", None) is not None), None)
+    if size is not None:
+        sizes = [(size[0], 64, 64), tuple(size)] if min(size[1:]) > 64 else [tuple(size)]
+    elif isinstance(first, nn.Conv2d):
+        sizes = [(first.in_channels, side, side) for side in (32, 64, 224)]
+    elif isinstance(first, nn.Linear):
+        sizes = [(first.in_features,)]
+    else:
+        raise InputError(f"no input size is known for {type(module).__name__}; give an example")
+    generator = torch.Generator().manual_seed(0)
+    for shape in sizes[:-1]:
+        example = torch.randn((1, *shape), generator=generator)
+        if _runs(module, example):
+            return example
+    return torch.randn((1, *sizes[-1]), generator=generator)
+
+
+@contextmanager
+def permuted(module: nn.Module, couplings: Sequence[Coupling], rng: np.random.Generator) -> Iterator[None]:
+    """Permute the units of every coupling in place; put back what was there, bit by bit, at the end.
+
+    Raises:
+        InputError: couplings that do not fit the module.
+    """
+    tensors = dict(tensor_names(module).values())
+    shapes = {name: np.broadcast_to(np.int8(0), tuple(tensor.shape)) for name, tensor in tensors.items()}
+    check_couplings(shapes, couplings)
+    named = {axis[0] for coupling in couplings for axis in (*coupling.outputs, *coupling.inputs)}
+    before = {name: tensors[name].detach().clone() for name in sorted(named)}
+    try:
+        for coupling in couplings:
+            _exchange(tensors, (*coupling.outputs, *coupling.inputs), _order(coupling.size, rng))
+        yield
+    finally:
+        for name, values in before.items():
+            tensors[name].detach().copy_(values)
+
+
+def permuted_scores(
+    module: nn.Module,
+    couplings: Sequence[Coupling],
+    score: Callable[[], Sequence[float] | float],
+    *,
+    n: int = 20,
+    seed: int = 0,
+) -> np.ndarray:
+    """Return what a score gives for ``n`` seeded permutations of a network, float64 ``[n, scores]``.
+
+    Args:
+        module: its weights are permuted in place while ``score`` is called, and are as they were afterwards.
+        couplings: of this network, see ``couplings_of``.
+        score: reads the weights and returns one number or several.
+        n: permutations; permutation i is the same whatever ``n`` is.
+        seed: of the random stream.
+
+    Raises:
+        InputError: no permutation, couplings that do not fit, or a score that is NaN or infinite.
+    """
+    if n < 1:
+        raise InputError(f"{n} permutations, wanted 1 or more")
+    rows = []
+    for rng in map(np.random.default_rng, np.random.SeedSequence(seed).spawn(n)):
+        with permuted(module, couplings, rng):
+            rows.append(np.atleast_1d(np.asarray(score(), dtype=np.float64)))
+    scores = np.array(rows)
+    if not np.isfinite(scores).all():
+        raise InputError(f"{np.count_nonzero(~np.isfinite(scores))} of {scores.size} scores are NaN or infinite")
+    return scores
+
+
+def touched_share(module: nn.Module, couplings: Sequence[Coupling]) -> float:
+    """Return the share of the parameters that lie in tensors with a permuted axis."""
+    named = {axis[0] for coupling in couplings for axis in (*coupling.outputs, *coupling.inputs)}
+    sizes = {name: parameter.numel() for name, parameter in module.named_parameters()}
+    return sum(size for name, size in sizes.items() if name in named) / max(1, sum(sizes.values()))
+
+
+class _Trial:
+    """A random network, and what it gives for an example."""
+
+    def __init__(self, module: nn.Module, example: Any, rng: np.random.Generator) -> None:
+        self.module, self.example, self.rng = module, example, rng
+        self.tensors = dict(tensor_names(module).values())
+        self.left = RUNS
+        self.expected = self._outputs()
+        if not self.expected.size or not np.isfinite(self.expected).all():
+            raise InputError(f"{type(module).__name__}: {UNSTABLE}")
+
+    def verified(self, candidates: Sequence[Candidate]) -> tuple[Coupling, ...]:
+        """Return for every candidate its first option that keeps the outputs, if it has one."""
+        gradients = self._gradients()
+        waiting = [each.options for each in candidates if self._matters(each.options[0], gradients)]
+        found: list[Coupling] = []
+        while waiting:
+            right = self._right([options[0] for options in waiting])
+            found += right
+            waiting = [options[1:] for options in waiting if options[0] not in right and len(options) > 1]
+        self.left = max(self.left, 1)
+        return tuple(found) if self._keeps(found) else ()
+
+    def _right(self, couplings: list[Coupling]) -> list[Coupling]:
+        """Return those that keep the outputs: all at once, else each half by itself."""
+        if not couplings or self.left <= 0:
+            return []
+        if self._keeps(couplings):
+            return couplings
+        if len(couplings) == 1:
+            return []
+        middle = len(couplings) // 2
+        return self._right(couplings[:middle]) + self._right(couplings[middle:])
+
+    def _keeps(self, couplings: Sequence[Coupling]) -> bool:
+        self.left -= 1
+        with permuted(self.module, couplings, self.rng):
+            found = self._outputs()
+        return bool(np.abs(found - self.expected).max() <= TOLERANCE * np.abs(self.expected).max())
+
+    def _outputs(self) -> np.ndarray:
+        import torch
+
+        with torch.no_grad():
+            found = [tensor.reshape(-1).numpy() for tensor in called(self.module, self.example)]
+        return np.concatenate(found) if found else np.zeros(0)
+
+    def _gradients(self) -> dict[str, torch.Tensor]:
+        """Return the gradients of a random sum of the outputs, whose size is about that of the largest output."""
+        import torch
+
+        self.module.zero_grad()
+        outputs = torch.cat([tensor.reshape(-1) for tensor in called(self.module, self.example)])
+        signs = torch.from_numpy(self.rng.choice([-1.0, 1.0], outputs.numel()))
+        (outputs @ signs / np.sqrt(outputs.numel())).backward()  # type: ignore[no-untyped-call]
+        return {name: each.grad for name, each in self.tensors.items() if each.grad is not None}
+
+    def _matters(self, coupling: Coupling, gradients: dict[str, torch.Tensor]) -> bool:
+        """Tell whether the outputs see these units: exchanging them where they are made, and there alone, changes them."""
+        total, size = 0.0, float(np.abs(self.expected).max())
+        order = _order(coupling.size, self.rng)
+        for name, axis, *parts in coupling.outputs:
+            if name in gradients:
+                places = places_of(order, self.tensors[name].shape[axis], *parts)
+                values = self.tensors[name].detach()
+                change = values.index_select(axis, _indices(places)) - values
+                total += abs(float((gradients[name] * change).sum()))
+        return total > MATTERS * size
+
+
+def _exchange(tensors: dict[str, torch.Tensor], axes: Sequence[Axis], order: np.ndarray) -> None:
+    for name, axis, *parts in axes:
+        values = tensors[name].detach()
+        places = places_of(order, values.shape[axis], *parts)
+        values.copy_(values.index_select(axis, _indices(places).to(values.device)))
+
+
+def _indices(places: np.ndarray) -> torch.Tensor:
+    import torch
+
+    return torch.from_numpy(places)
+
+
+def _order(size: int, rng: np.random.Generator) -> np.ndarray:
+    """Return a random order that is not the given one: nothing could be seen from it."""
+    while True:
+        order = rng.permutation(size)
+        if size < 2 or (order != np.arange(size)).any():
+            return order
+
+
+def _randomize(module: nn.Module, rng: np.random.Generator) -> None:
+    """Fill a network with numbers that hide nothing: no zeros, no equal units, signals of about the same size."""
+    import torch
+
+    for parameter in module.parameters():
+        shape = tuple(parameter.shape)
+        if parameter.ndim < 2:
+            values = rng.uniform(0.5, 1.5, shape)
+        else:
+            values = rng.standard_normal(shape) / np.sqrt(max(1, prod(shape[1:])))
+        parameter.requires_grad_(True).detach().copy_(torch.from_numpy(np.asarray(values)))
+    for name, buffer in module.named_buffers():
+        if name.endswith("running_mean"):
+            buffer.copy_(torch.from_numpy(0.1 * rng.standard_normal(tuple(buffer.shape))))
+        elif name.endswith("running_var"):
+            buffer.copy_(torch.from_numpy(rng.uniform(0.5, 2, tuple(buffer.shape))))
+
+
+def _prepared(example: Any) -> Any:
+    """Return an example in the precision of the trial, whose floating-point parts can be told from constants."""
+    if isinstance(example, dict):
+        return {name: _prepared(value) for name, value in example.items()}
+    if hasattr(example, "is_floating_point") and example.is_floating_point():
+        return example.detach().double().cpu().requires_grad_(True)
+    return example
+
+
+def _runs(module: nn.Module, example: torch.Tensor) -> bool:
+    """Tell whether a network takes inputs of this size; what it raises otherwise is its own affair."""
+    import torch
+
+    training = {each: each.training for each in module.modules()}
+    module.eval()
+    try:
+        with torch.no_grad():
+            module(example.to(next(module.parameters()).dtype))
+    except Exception:  # noqa: BLE001 - any error means that this size does not fit; the next is tried
+        return False
+    finally:
+        for each, mode in training.items():
+            each.training = mode
+    return True
