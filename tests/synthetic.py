@@ -349,9 +349,7 @@ def _profile(weights: int, bits: int, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(base * (1 + rng.normal(0, 0.02 / np.sqrt(blocks), bits)))
 
 
-def _profile_rows(
-    model: str, state: str, seed: int | None, planes: np.ndarray, **place: Any
-) -> list[dict[str, Any]]:
+def _profile_rows(model: str, state: str, seed: int | None, planes: np.ndarray, **place: Any) -> list[dict[str, Any]]:
     names = ("qubd", *(f"qubd_plane{plane}" for plane in range(len(planes))))
     values = (float(planes.sum()), *planes.tolist())
     common = {"ones": None, "distinct_blocks": None, "dropped": 0} | place

@@ -138,7 +138,7 @@ def step_of(name: str, layer: nn.Module, names: dict[int, tuple[str, torch.Tenso
     at = names[id(weight)][0]
     convolution = isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Conv3d))
     transposed = isinstance(layer, (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d))
-    if convolution and layer.groups > 1:  # type: ignore[union-attr,operator]
+    if convolution and layer.groups > 1:  # type: ignore[operator]
         groups = int(layer.groups)  # type: ignore[arg-type]
         together = None if groups == layer.in_channels else groups
         return Step(name, _first_axes(own, weight.shape[0]), (), True, together)
@@ -283,7 +283,8 @@ def _options(
     limits = {step.together for step, _ in steps if step.together is not None}
     owners = {step.name.rpartition(".")[0] for step, _ in steps}
     heads = sorted(_heads(owners, parents), reverse=True)
-    sizes = dict.fromkeys((*heads, base) if len(owners) == 1 else (base, *sorted(limits), *heads))
+    first = (*heads, base) if len(owners) == 1 else (base, *heads)  # layers of one attention have heads
+    sizes = dict.fromkeys((*first, *sorted(limits)))
     wanted = [size for size in sizes if size > 1 and base % size == 0 and all(limit % size == 0 for limit in limits)]
     lengths = (*made.values(), *read.values())
     layouts = (False, True) if any(length > base for length in lengths) else (False,)

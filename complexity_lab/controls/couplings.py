@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-8  # largest change of an output, of the largest output, that counts as rounding
 MATTERS = 1e-6  # smallest change, to first order, that exchanging units must make where they are made
+SIDES = (64, 128)  # pixels that a network is tried with before the size that it names
 RUNS = 64  # of the network at most, to tell right proposals from wrong ones
 UNSTABLE = "its outputs are not finite numbers for random weights, so nothing can be verified"
 
@@ -62,31 +63,47 @@ def couplings_of(module: nn.Module, example: Any = None, *, seed: int = 0) -> tu
 def example_of(module: nn.Module) -> torch.Tensor:
     """Return a random input of the size that a network names, or that its first layer suggests, ``[1, ...]``.
 
-    Convolutional networks that name 224 pixels are asked for 64 first: they run on less and the graph is the same.
+    Networks that name 224 pixels are asked for 64 and 128 first: many run on less, and the graph is the same.
 
     Raises:
-        InputError: the network names no size, and its first layer is neither linear nor a convolution.
+        InputError: the network names no size, and has neither linear layers, convolutions nor embeddings.
     """
     import torch
+
+    generator = torch.Generator().manual_seed(0)
+    examples = [
+        torch.randint(0, size[0], size[1:], generator=generator)
+        if kind == "ids"
+        else torch.randn((1, *size), generator=generator)
+        for kind, size in _sizes(module)
+    ]
+    if not examples:
+        raise InputError(f"no input size is known for {type(module).__name__}; give an example")
+    return next((example for example in examples[:-1] if _runs(module, example)), examples[-1])
+
+
+def _sizes(module: nn.Module) -> list[tuple[str, tuple[int, ...]]]:
+    """Return what a network may take, smallest first: sizes of values, or a number of ids and their shape."""
     from torch import nn
 
     named = getattr(module, "pretrained_cfg", None) or getattr(module, "default_cfg", None)
-    size = None if named is None else named.get("input_size") if isinstance(named, dict) else named.input_size
-    first = next((each for each in module.modules() if getattr(each, "weight", None) is not None), None)
+    size = named.get("input_size") if isinstance(named, dict) else getattr(named, "input_size", None)
     if size is not None:
-        sizes = [(size[0], 64, 64), tuple(size)] if min(size[1:]) > 64 else [tuple(size)]
-    elif isinstance(first, nn.Conv2d):
-        sizes = [(first.in_channels, side, side) for side in (32, 64, 224)]
-    elif isinstance(first, nn.Linear):
-        sizes = [(first.in_features,)]
-    else:
-        raise InputError(f"no input size is known for {type(module).__name__}; give an example")
-    generator = torch.Generator().manual_seed(0)
-    for shape in sizes[:-1]:
-        example = torch.randn((1, *shape), generator=generator)
-        if _runs(module, example):
-            return example
-    return torch.randn((1, *sizes[-1]), generator=generator)
+        told = (getattr(each, "img_size", None) for each in module.modules())  # what it was built for, if not named
+        sides = [
+            *(each for each in told if isinstance(each, tuple)),
+            *((side, side) for side in SIDES if side < min(size[1:])),
+            tuple(size[1:]),
+        ]
+        return [("values", (size[0], *side)) for side in sides]
+    first = next((each for each in module.modules() if isinstance(each, (nn.Conv2d, nn.Linear, nn.Embedding))), None)
+    if isinstance(first, nn.Conv2d):
+        return [("values", (first.in_channels, side, side)) for side in (32, *SIDES, 224)]
+    if isinstance(first, nn.Linear):
+        return [("values", (first.in_features,))]
+    if isinstance(first, nn.Embedding):
+        return [("ids", (first.num_embeddings, 1, length)) for length in (2, 16)]
+    return []
 
 
 @contextmanager
@@ -203,11 +220,11 @@ class _Trial:
         self.module.zero_grad()
         outputs = torch.cat([tensor.reshape(-1) for tensor in called(self.module, self.example)])
         signs = torch.from_numpy(self.rng.choice([-1.0, 1.0], outputs.numel()))
-        (outputs @ signs / np.sqrt(outputs.numel())).backward()  # type: ignore[no-untyped-call]
+        (outputs @ signs / np.sqrt(outputs.numel())).backward()
         return {name: each.grad for name, each in self.tensors.items() if each.grad is not None}
 
     def _matters(self, coupling: Coupling, gradients: dict[str, torch.Tensor]) -> bool:
-        """Tell whether the outputs see these units: exchanging them where they are made, and there alone, changes them."""
+        """Tell whether the outputs see these units: exchanging them only where they are made changes the outputs."""
         total, size = 0.0, float(np.abs(self.expected).max())
         order = _order(coupling.size, self.rng)
         for name, axis, *parts in coupling.outputs:
@@ -275,8 +292,8 @@ def _runs(module: nn.Module, example: torch.Tensor) -> bool:
     module.eval()
     try:
         with torch.no_grad():
-            module(example.to(next(module.parameters()).dtype))
-    except Exception:  # noqa: BLE001 - any error means that this size does not fit; the next is tried
+            module(example.to(next(module.parameters()).dtype) if example.is_floating_point() else example)
+    except (AssertionError, IndexError, RuntimeError, TypeError, ValueError):  # this size does not fit; the next may
         return False
     finally:
         for each, mode in training.items():

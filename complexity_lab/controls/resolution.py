@@ -17,7 +17,7 @@ from complexity_lab.controls.iid import iid_null
 from complexity_lab.errors import InputError
 
 FAIR = 0.5
-LARGEST_SATURATION = 5e5  # blocks per possible block; at 2e6 rounding makes the iid null's sd three times too large
+LARGEST_SATURATION = 1e9  # blocks per possible block; there z sd are a 1e-12th of the mean, and its last digits
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,10 @@ def resolution(ctm: np.ndarray, weights: int, *, z: float = 3.0) -> Resolution:
         z: standard deviations, above 0.
 
     Raises:
-        InputError: no complete block, ``z`` not above 0, or so many weights (above 2.4e10 for strings of 12) that the
-            null's sd is lost in rounding.
+        InputError: no complete block, ``z`` not above 0, or so many weights (above 4.9e13 for strings of 12) that the
+            effect is lost in the rounding of the mean.
     """
-    if not z > 0:
-        raise InputError(f"z is {z}, wanted above 0")
-    blocks = _blocks(ctm, weights)
-    if blocks > LARGEST_SATURATION * ctm.size:
-        raise InputError(
-            f"{blocks} blocks, wanted at most {LARGEST_SATURATION * ctm.size:.3g}: beyond, the sd is rounding"
-        )
+    blocks = _blocks_to_resolve(ctm, weights, z)
     fair = iid_null(ctm, blocks, FAIR)
     wanted = fair.mean - z * fair.sd
 
@@ -73,8 +67,34 @@ def resolution(ctm: np.ndarray, weights: int, *, z: float = 3.0) -> Resolution:
 
     if above(0.0) > 0:
         return Resolution(blocks, z, None, wanted / fair.mean)
-    share = float(brentq(above, 0.0, FAIR, xtol=1e-10))
+    share = float(brentq(above, 0.0, FAIR, xtol=1e-12))
     return Resolution(blocks, z, share, iid_null(ctm, blocks, share).mean / fair.mean)
+
+
+def detectable_ratio(ctm: np.ndarray, weights: Any, z: float = 3.0) -> np.ndarray:
+    """Return the largest ratio to fair bits that lies ``z`` sd below 1, at each of many sizes, float64 ``[*shape]``.
+
+    It is ``1 - z sd / mean`` of fair bits: what ``resolution`` reports as its ratio, without the bias behind it.
+
+    Args:
+        ctm: CTM table in bits, ``[2**size]``: ``[4096]`` for strings of 12, ``[65536]`` for 4x4 squares.
+        weights: numbers of weights, integers of any shape; blocks are ``weights // size``.
+        z: standard deviations, above 0.
+
+    Raises:
+        InputError: as ``resolution``, for any of the sizes.
+
+    >>> from complexity_lab.estimators.ctm import ctm_table
+    >>> (1 - detectable_ratio(ctm_table((12,)), [10**4, 10**6, 10**8])).round(7).tolist()
+    [0.0198281, 8.79e-05, 7e-07]
+    """
+    sizes, where = np.unique(np.asarray(weights, dtype=np.int64), return_inverse=True)
+    ratios = np.empty(sizes.size)
+    for index, size in enumerate(sizes.tolist()):
+        fair = iid_null(ctm, _blocks_to_resolve(ctm, size, z), FAIR)
+        ratios[index] = 1 - z * fair.sd / fair.mean
+    found: np.ndarray = ratios[where].reshape(np.shape(weights))
+    return found
 
 
 def bias_ratio(ctm: np.ndarray, weights: int, ones_fraction: float) -> float:
@@ -96,6 +116,17 @@ def bias_ratio(ctm: np.ndarray, weights: int, ones_fraction: float) -> float:
     """
     blocks = _blocks(ctm, weights)
     return iid_null(ctm, blocks, ones_fraction).mean / iid_null(ctm, blocks, FAIR).mean
+
+
+def _blocks_to_resolve(ctm: np.ndarray, weights: int, z: float) -> int:
+    if not z > 0:
+        raise InputError(f"z is {z}, wanted above 0")
+    blocks = _blocks(ctm, weights)
+    if blocks > LARGEST_SATURATION * ctm.size:
+        raise InputError(
+            f"{blocks} blocks, wanted at most {LARGEST_SATURATION * ctm.size:.3g}: beyond, the effect is rounding"
+        )
+    return blocks
 
 
 def _blocks(ctm: np.ndarray, weights: Any) -> int:

@@ -1,7 +1,8 @@
 """The registry of estimators: every number that a survey can be asked for, by name, with its unit and source.
 
-To add one that reads block counts, add a ``CountEstimator`` to ``REGISTRY`` below (its function in a file of its own);
-the contract tests, the survey, ``measure`` and the tables then know it.
+Three families: functions of block counts, compressors of a payload, and those that read the values themselves, tensor
+after tensor. To add one, add a ``CountEstimator`` or a ``StreamEstimator`` to ``REGISTRY`` below (its function in a
+file of its own); the contract tests, the survey, ``measure`` and the tables then know it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from complexity_lab.errors import UnknownNameError, nearest_names
 from complexity_lab.estimators.bdm import bdm_normalized, bdm_of, bdm_of_each
 from complexity_lab.estimators.compressors import COMPRESSORS, PAYLOADS, Payload, compress, payload
 from complexity_lab.estimators.entropy import block_entropy_normalized, block_entropy_of
+from complexity_lab.estimators.float_entropy import ExponentEntropy, MantissaEntropy
+from complexity_lab.estimators.lz76 import LZ76Density
 
 
 class Estimator(Protocol):
@@ -76,6 +79,44 @@ class CompressorEstimator:
         return compress(payload(weights, self.payload), self.compressor).rate
 
 
+class Accumulator(Protocol):
+    """What a ``StreamEstimator`` has seen so far of a model, or of one tensor."""
+
+    @property
+    def scored(self) -> int:
+        """Weights that entered the number."""
+        ...
+
+    def add(self, values: Any) -> None:
+        """Append a tensor of any shape, row-major; the tensors of a model are added in model order.
+
+        Raises:
+            InputError: a dtype that this estimator does not read; nothing was added then.
+            WeightsError: NaN or infinite weights; nothing was added then.
+        """
+        ...
+
+    def value(self) -> float:
+        """Return the number for everything added so far; NaN if it is not defined for so few weights."""
+        ...
+
+
+@dataclass(frozen=True)
+class StreamEstimator:
+    """A number that reads the weights themselves, one tensor after the other, and need not hold them."""
+
+    name: str
+    unit: str
+    source: str
+    start: Callable[[], Accumulator]
+
+    def score(self, weights: Any) -> float:
+        """Add the weights to a fresh accumulator and return its number."""
+        accumulator = self.start()
+        accumulator.add(weights)
+        return accumulator.value()
+
+
 _BDM = "Zenil et al. 2018, doi:10.3390/e20080605"
 _COUNT_ESTIMATORS = (
     CountEstimator("bdm", "bits", STRING, bdm_of, _BDM, bdm_of_each),
@@ -92,7 +133,12 @@ _COMPRESSOR_ESTIMATORS = tuple(
     for kind in PAYLOADS
     for name in COMPRESSORS
 )
-_ALL: tuple[Estimator, ...] = (*_COUNT_ESTIMATORS, *_COMPRESSOR_ESTIMATORS)
+_STREAM_ESTIMATORS = (
+    StreamEstimator("lz76_density", "bits/bit", "Lempel and Ziv 1976, doi:10.1109/TIT.1976.1055501", LZ76Density),
+    StreamEstimator("exponent_entropy", "bits/weight", "arXiv 2411.05239", ExponentEntropy),
+    StreamEstimator("mantissa_entropy", "bits/weight", "arXiv 2411.05239", MantissaEntropy),
+)
+_ALL: tuple[Estimator, ...] = (*_COUNT_ESTIMATORS, *_COMPRESSOR_ESTIMATORS, *_STREAM_ESTIMATORS)
 REGISTRY: dict[str, Estimator] = {item.name: item for item in _ALL}
 
 

@@ -4,7 +4,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from complexity_lab.figures import bdm_ratio, compressor_ratios, decomposition, effect_size, initial_spread, layers
+from complexity_lab.figures import (
+    accuracy,
+    bdm_ratio,
+    compressor_ratios,
+    controls,
+    decomposition,
+    decomposition_planes,
+    effect_size,
+    initial_spread,
+    layer_bars,
+    layer_planes,
+    layers,
+    plane_profiles,
+    ranked_planes,
+    resolution,
+)
 from complexity_lab.figures.figure import Figure
 from complexity_lab.figures.render import RenderedFigure, paint, svg_bytes, write_figures
 from complexity_lab.statistics import SurveyTables
@@ -14,9 +29,17 @@ FIGURES: Final[dict[str, Figure[SurveyTables]]] = {
     for figure in (
         bdm_ratio.FIGURE,
         effect_size.FIGURE,
-        decomposition.FIGURE,
         compressor_ratios.FIGURE,
+        accuracy.FIGURE,
+        ranked_planes.FIGURE,
+        plane_profiles.FIGURE,
         layers.FIGURE,
+        layer_planes.FIGURE,
+        layer_bars.FIGURE,
+        controls.FIGURE,
+        decomposition.FIGURE,
+        decomposition_planes.FIGURE,
+        resolution.FIGURE,
         initial_spread.FIGURE,
     )
 }

@@ -59,23 +59,39 @@ def symlog_threshold(values: Floats) -> float:
     return float(10.0 ** np.floor(np.log10(wanted)))
 
 
-def symlog_axis(axes: Axes, side: Literal["x", "y"], values: Floats, threshold: float) -> None:
-    """Make an axis of signed percentages logarithmic away from zero, with limits that hold ``values`` and zero."""
+def symlog_axis(axes: Axes, side: Literal["x", "y"], values: Floats, threshold: float, most: int = 11) -> None:
+    """Make an axis of signed percentages logarithmic away from zero, with limits that hold ``values`` and zero.
+
+    At most so many decades have a label.
+    """
     finite = values[np.isfinite(values)]
     low, high = min(float(finite.min(initial=0.0)), 0.0), max(float(finite.max(initial=0.0)), 0.0)
     limits = (min(low * 1.6, -threshold * 0.6), max(high * 1.6, threshold * 0.6))
     if side == "x":
         axes.set_xscale("symlog", linthresh=threshold, linscale=0.6)
         axes.set_xlim(*limits)
-        _label_decades(axes.xaxis, low, high, threshold)
+        _label_decades(axes.xaxis, thinned(signed_decades(low, high, threshold), most))
     else:
         axes.set_yscale("symlog", linthresh=threshold, linscale=0.6)
         axes.set_ylim(*limits)
-        _label_decades(axes.yaxis, low, high, threshold)
+        _label_decades(axes.yaxis, thinned(signed_decades(low, high, threshold), most))
 
 
-def _label_decades(axis: Axis, low: float, high: float, threshold: float) -> None:
-    axis.set_major_locator(FixedLocator(signed_decades(low, high, threshold)))
+def thinned(ticks: list[float], most: int) -> list[float]:
+    """Return signed decades and zero, or as many evenly spaced decades of each side, from the largest on, as allowed.
+
+    >>> thinned([-1.0, -0.1, -0.01, 0.0, 0.01, 0.1, 1.0], 5)
+    [-1.0, -0.01, 0.0, 0.01, 1.0]
+    """
+    sizes = sorted({abs(tick) for tick in ticks if tick}, reverse=True)
+    step = 1
+    while len([tick for tick in ticks if abs(tick) in sizes[::step]]) + 1 > max(most, 3) and step < len(sizes):
+        step += 1
+    return [tick for tick in ticks if tick == 0 or abs(tick) in sizes[::step]]
+
+
+def _label_decades(axis: Axis, ticks: list[float]) -> None:
+    axis.set_major_locator(FixedLocator(ticks))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: numbers.percent(value / 100, 1)))
 

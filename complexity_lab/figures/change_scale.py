@@ -14,7 +14,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from complexity_lab.figures import numbers
-from complexity_lab.figures.axes import signed_decades, symlog_threshold
+from complexity_lab.figures.axes import signed_decades, symlog_threshold, thinned
 
 UNKNOWN: Final = "#c4c8cc"
 
@@ -35,23 +35,15 @@ def draw_changes(
 
 
 def change_bar(figure: Canvas, mesh: QuadMesh, axes: Sequence[Axes], label: str, **place: Any) -> Colorbar:
-    """Add the bar that explains the colours; of many decades, every other one has a label."""
+    """Add the bar that explains the colours; of many decades, not every one has a label."""
     bar = figure.colorbar(mesh, ax=list(axes), **place)
     along = bar.ax.xaxis if bar.orientation == "horizontal" else bar.ax.yaxis
-    norm = mesh.norm
-    ticks = signed_decades(float(norm.vmin or 0), float(norm.vmax or 0), getattr(norm, "linthresh", 1.0))
-    along.set_major_locator(FixedLocator(_thinned(ticks)))
+    low, high = mesh.get_clim()
+    ticks = signed_decades(low or 0.0, high or 0.0, getattr(mesh.norm, "linthresh", 1.0))
+    along.set_major_locator(FixedLocator(thinned(ticks, 7)))
     along.set_major_formatter(FuncFormatter(lambda value, _: numbers.percent(value / 100, 1)))
     bar.ax.minorticks_off()
     bar.ax.tick_params(labelsize=6.5)
     bar.set_label(label, fontsize=7)
-    bar.outline.set_linewidth(0.4)  # type: ignore[operator]
+    bar.outline.set_linewidth(0.4)
     return bar
-
-
-def _thinned(ticks: list[float]) -> list[float]:
-    """Return zero and the other ticks, or every second of them from the largest on if there are more than seven."""
-    if len(ticks) <= 7:
-        return ticks
-    kept = sorted(tick for tick in ticks if tick > 0)[::-1][::2]
-    return [-tick for tick in kept] + [0.0] + kept

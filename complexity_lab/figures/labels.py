@@ -16,7 +16,7 @@ _LABELS: Final = {
     "block_entropy_2d_normalized": "normalized block entropy 4×4",
     "qubd": "QuBD",
 }
-MAIN: Final = ("bdm", "qubd", "bdm_2d")
+MAIN: Final[tuple[str, ...]] = ("bdm", "qubd", "bdm_2d")
 """Metrics that a figure with room for few shows first."""
 
 

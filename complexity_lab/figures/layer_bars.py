@@ -2,7 +2,6 @@
 
 from typing import Final
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
@@ -29,16 +28,16 @@ _KINDS: Final = {
 def prepare(tables: SurveyTables) -> pd.DataFrame:
     """Return the change of each layer in percent, QuBD if there is any, else BDM, for at most MOST_MODELS models."""
     metric = _metric(tables)
-    layers = compare_layers(
-        tables.models, tables.measurements, metric=metric, kinds=("matrix", "embedding", "other")
-    )
+    layers = compare_layers(tables.models, tables.measurements, metric=metric, kinds=("matrix", "embedding", "other"))
     layers = layers.loc[layers["ratio"].notna()]
     whole = tables.ratios.loc[tables.ratios["metric"] == metric].set_index("model")
     totals = whole.loc[whole.index.isin(layers["model"].unique()), "ratio"]
     chosen = examples(totals, MOST_MODELS)
     table = layers.assign(
         metric=metric,
-        layer_type=[layer_type(str(kind), str(shape)) for kind, shape in zip(layers["kind"], layers["shape"], strict=True)],
+        layer_type=[
+            layer_type(str(kind), str(shape)) for kind, shape in zip(layers["kind"], layers["shape"], strict=True)
+        ],
         change_percent=100 * (layers["ratio"] - 1),
         sd_percent=100 * layers["ratio_sd"],
         total=layers["model"].map(totals),
@@ -116,7 +115,7 @@ def _draw_model(axes: Axes, rows: pd.DataFrame) -> None:
             elinewidth=0.6,
         )
     axes.axhline(0, color=theme.INK, linewidth=0.8)
-    axes.set_xlim(-0.7, max(len(rows) - 0.3, 1.7))
+    axes.set_xlim(-0.7, max(len(rows) - 0.3, 9.7))  # two layers make no two walls
     axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: numbers.percent(value / 100, 2)))

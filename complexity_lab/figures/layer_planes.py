@@ -5,6 +5,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
@@ -94,10 +96,10 @@ def caption(table: pd.DataFrame) -> str:
     return " ".join(parts)
 
 
-def _draw_model(axes: Axes, rows: pd.DataFrame, norm: object):  # type: ignore[no-untyped-def]
+def _draw_model(axes: Axes, rows: pd.DataFrame, norm: SymLogNorm) -> QuadMesh:
     grid = rows.pivot(index="plane", columns="layer", values="shown_percent")
     layers, planes = (np.arange(size + 1) - 0.5 for size in (grid.shape[1], grid.shape[0]))
-    mesh = draw_changes(axes, layers, planes, grid.to_numpy(float), norm)  # type: ignore[arg-type]
+    mesh = draw_changes(axes, layers, planes, grid.to_numpy(float), norm)
     axes.set_yticks(range(0, grid.shape[0], 1 if grid.shape[0] <= 4 else 2 if grid.shape[0] <= 8 else 3))
     axes.tick_params(length=0)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))

@@ -3,14 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter
 
 from complexity_lab.figures import numbers, theme
-from complexity_lab.figures.axes import symlog_threshold
+from complexity_lab.figures.change_scale import change_bar, change_norm, draw_changes
 from complexity_lab.figures.figure import Figure
 from complexity_lab.statistics import SurveyTables, compare_layers
 
@@ -40,24 +38,13 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
     figure.set_size_inches(theme.PAGE_WIDTH, max(1.7, 1.0 + row_height * len(names)))
     axes = figure.add_subplot()
     changes = image.compressed()
-    reach = max(float(np.abs(changes).max(initial=0.0)), 1e-6)
-    norm = SymLogNorm(linthresh=min(symlog_threshold(changes), reach), vmin=-reach, vmax=reach)
-    mesh = axes.pcolormesh(
-        *(np.linspace(0, 100, BINS + 1), np.arange(len(names) + 1)),
-        image,
-        cmap=colormaps["PuOr_r"].with_extremes(bad="#c4c8cc"),
-        norm=norm,
-        rasterized=True,
-    )
+    grid = np.linspace(0, 100, BINS + 1), np.arange(len(names) + 1)
+    mesh = draw_changes(axes, *grid, image.filled(np.nan), change_norm(changes))
     axes.invert_yaxis()
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f} %"))
     axes.set_xlabel("depth (position among the model's matrices)")
     _name_rows(axes, table, names)
-    bar = figure.colorbar(mesh, ax=axes, pad=0.015, aspect=30, shrink=0.95)
-    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: numbers.percent(value / 100, 1)))
-    bar.ax.minorticks_off()
-    bar.set_label("change of the tensor's BDM")
-    bar.outline.set_linewidth(0.4)
+    change_bar(figure, mesh, [axes], "change of the tensor's BDM", pad=0.015, aspect=30, shrink=0.95)
 
 
 def caption(table: pd.DataFrame) -> str:

@@ -22,6 +22,7 @@ DROP: Final = "#332288"
 RISE: Final = "#CC6677"
 SIGN_BIAS: Final = "#DDAA33"
 ARRANGEMENT: Final = "#004488"
+DISTRIBUTION: Final = "#BB5566"
 OTHER: Final = "other"
 
 MOST_FAMILIES: Final = 12

@@ -12,7 +12,8 @@ from complexity_lab.report.plates import csv_uri
 from complexity_lab.report.sortable import Column, SortableTable, choice, rows_of, signed
 from complexity_lab.statistics import SurveyTables, decompose, resolution_table
 from complexity_lab.statistics.decomposition import THREE
-from complexity_lab.statistics.rows import NULLS
+from complexity_lab.statistics.rows import NULL_METRIC, NULLS
+from complexity_lab.statistics.saturation import is_plane_metric
 
 METRICS: Final = ("bdm", "bdm_2d", "qubd")
 """Metrics in the table; single planes are in the CSV of it."""
@@ -122,7 +123,8 @@ def about_shuffles(parts: pd.DataFrame, metric: str) -> list[str]:
         side = "below" if known["z_shuffle"].iloc[0] < 0 else "above"
         size = "more" if much.any() else "less"
         return [
-            f"{name}: the one model is {z} standard deviations {side} shuffles of its own values, {size} than {percent}."
+            f"{name}: the one model is {z} standard deviations {side} shuffles of its own values, "
+            f"{size} than {percent}."
         ]
     chance = "About one in forty models would be so far below by chance."
     return [
@@ -146,9 +148,8 @@ def about_parts(parts: pd.DataFrame, metric: str) -> list[str]:
             f"{metric_name(metric)}: the drop of {numbers.percent(drop)} is {', '.join(words[:-1])} and {words[-1]}."
         ]
     return [
-        f"{metric_name(metric)}: in {numbers.models(len(three))} that dropped, by {numbers.percent(drop)} in the "
-        f"median, the parts of the drop are {', '.join(words[:-1])} and {words[-1]} (medians, one by one, so they need "
-        "not add up; parts that oppose each other leave 0 to 100 %)."
+        f"{metric_name(metric)}: {numbers.models(len(three))} dropped, by {numbers.percent(drop)} in the median; the "
+        f"medians of the parts of the drop are {', '.join(words[:-1])} and {words[-1]}."
     ]
 
 
@@ -215,15 +216,12 @@ def _table(table: pd.DataFrame, metrics: Sequence[str]) -> SortableTable:
 
 def _missing(measurements: pd.DataFrame) -> tuple[str, ...]:
     """Return why null models are missing: one sentence per null and reason."""
-    names = measurements["metric"].astype(str)
-    rows = measurements.loc[
-        (measurements["status"] != "ok") & (measurements["scope"] == "model") & names.str.endswith("_mean")
-    ]
-    if rows.empty:
-        return ()
-    null = rows["metric"].astype(str).str.extract(rf"_({'|'.join(sorted(NULLS, key=len, reverse=True))})_mean$")[0]
-    counts = rows.assign(null=null).dropna(subset="null").groupby(["null", "reason"], sort=False)["model"].nunique()
-    return tuple(
-        f"{null} ({NULL_WORDS[str(null)]}) of {numbers.models(int(count))}: {reason}"
-        for (null, reason), count in counts.items()  # type: ignore[misc]
-    )
+    kept = (measurements["status"] != "ok") & (measurements["scope"] == "model")
+    rows = measurements.loc[kept, ["model", "metric", "reason"]]
+    rows = rows.join(rows["metric"].astype(str).str.extract(NULL_METRIC)).dropna(subset="null")
+    found = []
+    for (null, reason), group in rows.groupby(["null", "reason"], sort=False):
+        bases = dict.fromkeys("bit planes" if is_plane_metric(base) else metric_name(base) for base in group["base"])
+        models = numbers.models(group["model"].nunique())
+        found.append(f"{NULL_WORDS[str(null)]}: {', '.join(bases)} of {models}, because {reason}")
+    return tuple(found)

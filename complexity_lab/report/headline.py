@@ -9,6 +9,7 @@ from complexity_lab.report.names import metric_name
 from complexity_lab.statistics import ZooSummary, wilson
 from complexity_lab.statistics.summary import SIGNIFICANCE
 
+
 def headline(summary: ZooSummary) -> str:
     """Return the result of a survey in one sentence; honest for none, one and many models."""
     if summary.n_models == 0:
@@ -179,7 +180,10 @@ def _sign_bias(summary: ZooSummary) -> str:
             f"{bias} would make a larger drop than there is{who} ({numbers.percent(share)} of it): the trained weights "
             f"are more complex than {bits}."
         )
-    rest = "" if share == 1 else "; the rest is arrangement of the bits"
+    what = (
+        "arrangement of the bits" if summary.n_three_parts == 0 else "the tensors' own shares of ones and arrangement"
+    )
+    rest = "" if share == 1 else f"; the rest is {what}"
     return f"{bias} accounts for {numbers.percent(share)} of the drop{who}{rest}."
 
 

@@ -1,6 +1,5 @@
 """From tables to a page, and from a page to one HTML file."""
 
-import base64
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,11 +11,19 @@ import numpy as np
 import pandas as pd
 
 from complexity_lab.errors import OutputError
-from complexity_lab.figures import FIGURES, Figure, numbers, paint, svg_bytes
+from complexity_lab.figures import FIGURES, Figure, numbers
+from complexity_lab.figures.figure import GROUPS
 from complexity_lab.figures.render import chosen_figures
-from complexity_lab.report.headline import headline, initial_findings, metric_name, missing_models, qualifications
-from complexity_lab.report.model_rows import ModelTable, model_table
+from complexity_lab.report.associations import AssociationSection, association_section, estimate_text
+from complexity_lab.report.controls import ControlSection, control_section
+from complexity_lab.report.headline import headline, initial_findings, missing_models, qualifications
+from complexity_lab.report.layers import layer_table
+from complexity_lab.report.model_rows import model_table
+from complexity_lab.report.names import metric_name
+from complexity_lab.report.planes import PlaneSection, plane_section
+from complexity_lab.report.plates import Plate, plate
 from complexity_lab.report.provenance import Provenance, provenance
+from complexity_lab.report.sortable import SortableTable
 from complexity_lab.statistics import (
     MetricSummary,
     SurveyTables,
@@ -27,23 +34,11 @@ from complexity_lab.statistics import (
     summarize_metrics,
 )
 from complexity_lab.statistics.ratios import metrics_of
+from complexity_lab.statistics.rows import plane_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 BOOTSTRAP_SEED = 0
 """Equal tables give an equal report."""
-
-LARGEST_CSV = 1_000_000  # bytes
-
-
-@dataclass(frozen=True)
-class Plate:
-    """A figure inside the page."""
-
-    name: str
-    title: str
-    caption: str
-    image: str  # data URI
-    table: str | None  # data URI of the CSV behind it; None if too large
 
 
 @dataclass(frozen=True)
@@ -56,6 +51,14 @@ class Failure:
     error: str
 
 
+@dataclass(frozen=True)
+class Tab:
+    """A part of the page that can be opened by itself."""
+
+    name: str  # id of its section
+    label: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Page:
     """Everything the template shows; no number is computed later."""
@@ -64,14 +67,38 @@ class Page:
     headline: str
     qualifications: list[str]
     missing: str
-    metrics: list[MetricSummary]
-    figures: list[Plate]
+    metrics: list[MetricSummary]  # single bit planes have a section of their own
+    figures: dict[str, list[Plate]]  # by group
     left_out: dict[str, str]  # figure title -> why it was not drawn
-    models: ModelTable
-    table: str | None  # data URI of the comparison as CSV; None if too large
+    associations: AssociationSection | None
+    planes: PlaneSection | None
+    layers: SortableTable | None
+    controls: ControlSection | None
+    models: SortableTable
     failures: list[Failure]
     skipped: list[dict[str, Any]]
     provenance: Provenance
+
+    @property
+    def gallery(self) -> list[Plate]:
+        """Every figure, in the order of the page."""
+        return [figure for group in GROUPS for figure in self.figures[group]]
+
+    @property
+    def tabs(self) -> list[Tab]:
+        """The parts that are not empty, in their order."""
+        found = {
+            "findings": ("Findings", True),
+            "planes": ("Planes", self.planes is not None or bool(self.figures["planes"])),
+            "layers": ("Layers", self.layers is not None or bool(self.figures["layers"])),
+            "controls": ("Controls", self.controls is not None or bool(self.figures["controls"])),
+            "gallery": ("Gallery", bool(self.gallery)),
+            "models": ("Models", True),
+            "failures": ("Failures" if self.failures else "Not scored", bool(self.failures or self.skipped)),
+            "reading": ("How to read this", True),
+            "provenance": ("Provenance", True),
+        }
+        return [Tab(name, label) for name, (label, filled) in found.items() if filled]
 
 
 def write_report(directory: Path, out: Path | None = None) -> Path:
@@ -107,16 +134,20 @@ def build_page(tables: SurveyTables, figures: Mapping[str, Figure[SurveyTables]]
     rng = np.random.default_rng(BOOTSTRAP_SEED)
     summary = summarize(tables.models, tables.ratios, rng=rng, metric=metric)
     chosen, left_out = chosen_figures(tables, figures)
+    plates = [plate(figure, tables) for figure in chosen]
     return Page(
         summary=summary,
         headline=headline(summary),
         qualifications=qualifications(summary) or _initial_findings(tables, metric),
         missing=missing_models(summary),
-        metrics=summarize_metrics(tables.ratios, rng=rng),
-        figures=[_plate(figure, tables) for figure in chosen],
+        metrics=[each for each in summarize_metrics(tables.ratios, rng=rng) if plane_of(each.metric) is None],
+        figures={group: [each for each in plates if each.group == group] for group in GROUPS},
         left_out={figures[name].title: reason for name, reason in left_out.items()},
+        associations=association_section(tables, rng),
+        planes=plane_section(tables, rng),
+        layers=layer_table(tables),
+        controls=control_section(tables),
         models=model_table(tables, metric),
-        table=_csv_uri(tables.ratios),
         failures=_failures(tables.models),
         skipped=[{str(key): value for key, value in row.items()} for row in _skipped(tables.measurements)],
         provenance=provenance(tables.manifest),
@@ -132,33 +163,14 @@ def render_page(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(numbers=numbers, metric_name=metric_name)
-    families = sorted({row.family for row in page.models.rows})
-    return environment.get_template("report.html.j2").render(page=page, families=families)
+    environment.globals.update(numbers=numbers, metric_name=metric_name, estimate_text=estimate_text)
+    return environment.get_template("report.html.j2").render(page=page)
 
 
 def _main_metric(ratios: pd.DataFrame) -> str:
     """Return bdm if it was compared, else the first metric that was."""
     metrics = metrics_of(ratios)
     return "bdm" if "bdm" in metrics or not metrics else metrics[0]
-
-
-def _plate(figure: Figure[SurveyTables], tables: SurveyTables) -> Plate:
-    table = figure.prepare(tables)
-    picture = base64.b64encode(svg_bytes(paint(figure, table))).decode("ascii")
-    return Plate(
-        name=figure.name,
-        title=figure.title,
-        caption=figure.caption(table),
-        image=f"data:image/svg+xml;base64,{picture}",
-        table=_csv_uri(table),
-    )
-
-
-def _csv_uri(table: pd.DataFrame) -> str | None:
-    """Return a table as a link, or None if it would make the page heavy; ``figures`` writes every table anyway."""
-    data = table.to_csv(index=False).encode()
-    return f"data:text/csv;base64,{base64.b64encode(data).decode('ascii')}" if len(data) <= LARGEST_CSV else None
 
 
 def _initial_findings(tables: SurveyTables, metric: str) -> list[str]:

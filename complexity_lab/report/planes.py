@@ -17,11 +17,10 @@ from complexity_lab.statistics import (
     MetricSummary,
     SurveyTables,
     plane_ratios,
-    signed_rank_p,
     summarize_metrics,
-    wilson,
 )
 from complexity_lab.statistics.rows import plane_of
+from complexity_lab.statistics.saturation import is_plane_metric
 from complexity_lab.statistics.significance import q_values
 from complexity_lab.statistics.summary import SIGNIFICANCE
 
@@ -67,10 +66,10 @@ class PlaneSection:
 
 def plane_section(tables: SurveyTables, rng: np.random.Generator) -> PlaneSection | None:
     """Return the section on bit planes; None if no model has them before and after training."""
-    ratios = plane_ratios(tables.models, tables.measurements)
-    if ratios.empty:
+    known = tables.ratios.loc[tables.ratios["metric"].map(lambda metric: is_plane_metric(str(metric))).astype(bool)]
+    if known["ratio"].isna().all():  # also if there is none
         return None
-    known = tables.ratios.loc[tables.ratios["metric"].map(lambda metric: str(metric).split("_")[0] == "qubd")]
+    ratios = plane_ratios(tables.models, tables.measurements)
     lines = plane_lines(summarize_metrics(known.loc[known["metric"] != "qubd"], rng=rng))
     sums = summarize_metrics(known.loc[known["metric"] == "qubd"], rng=rng)
     findings = [
@@ -79,9 +78,7 @@ def plane_section(tables: SurveyTables, rng: np.random.Generator) -> PlaneSectio
         *about_shuffles(ratios.loc[(ratios["reference"] == "shuffled") & ratios["plane"].isna()]),
         *_about_saturation(known.loc[(known["metric"] == "qubd") & known["ratio"].notna()]),
     ]
-    return PlaneSection(
-        findings=tuple(findings), rules=_rules(tables.measurements), lines=lines, table=_table(ratios, tables.models)
-    )
+    return PlaneSection(findings=tuple(findings), rules=_rules(tables.measurements), lines=lines, table=_table(ratios))
 
 
 def plane_lines(summaries: Sequence[MetricSummary]) -> tuple[PlaneLine, ...]:
@@ -174,8 +171,8 @@ def signed_rank_words(p_value: float) -> str:
     """Return the signed rank test as the end of a clause; empty where it is undefined."""
     if math.isnan(p_value):
         return ""
-    verb = "is" if p_value <= SIGNIFICANCE else "is not"
-    return f", and no change {verb} rejected over the models (signed rank, {numbers.p_value(p_value)})"
+    verb = "is rejected" if p_value <= SIGNIFICANCE else "is not rejected"
+    return f"; that models do not change {verb} (signed rank, {numbers.p_value(p_value)})"
 
 
 def _about_saturation(table: pd.DataFrame) -> list[str]:
@@ -217,7 +214,7 @@ def _rules(measurements: pd.DataFrame) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _table(ratios: pd.DataFrame, models: pd.DataFrame) -> SortableTable:
+def _table(ratios: pd.DataFrame) -> SortableTable:
     """Return a row per model and reference, with the sum and every plane in percent."""
     planes = sorted((int(plane) for plane in ratios["plane"].dropna().unique()), reverse=True)
     keys = ["model", "family", "parameters", "reference"]

@@ -11,7 +11,7 @@ from complexity_lab.statistics.intervals import Interval
 
 Floats = npt.NDArray[np.float64]
 _BATCH = 1000  # resamples at a time: 1,000 x 200 models is 1.6 MB
-FEWEST_FREE = 3  # degrees of freedom that covariates have to leave
+FEWEST_FREE = 10  # degrees of freedom that covariates have to leave; with three, bootstrap intervals are -1 to 1
 CONSTANT = "one of the two is constant"
 EXPLAINED = "the covariates explain one of the two completely"
 
@@ -63,7 +63,7 @@ def spearman(x: Floats, y: Floats, *, rng: np.random.Generator, resamples: int =
     n = len(x)
     rho = float(_rank_rho(x[None, :], y[None, :])[0]) if n >= 3 else float("nan")
     if np.isnan(rho):
-        return RankCorrelation(UNKNOWN, np.nan, n, f"{n} models, wanted 3 or more" if n < 3 else CONSTANT)
+        return RankCorrelation(UNKNOWN, np.nan, n, _few(n) if n < 3 else CONSTANT)
     extreme, drawn = 0, []
     for start in range(0, resamples, _BATCH):
         size = min(_BATCH, resamples - start)
@@ -90,17 +90,18 @@ def partial_spearman(
     and a level per group; rho is the correlation of the residuals, Spearman's partial rho. The p-value is two-sided
     by permutation of the residuals of y, regressed anew (Freedman and Lane 1983); the interval is the percentile
     bootstrap over models, ranks and regressions computed anew. A model that is the only one of its group fits
-    perfectly and says nothing. Undefined, with a reason, if the covariates leave fewer than 3 degrees of freedom, or
-    explain x or y completely.
+    perfectly and says nothing. Undefined, with a reason, if the covariates leave fewer than FEWEST_FREE degrees of
+    freedom, or explain x or y completely.
     """
     n = len(x)
     if n < 3:
-        return RankCorrelation(UNKNOWN, np.nan, n, f"{n} models, wanted 3 or more")
+        return RankCorrelation(UNKNOWN, np.nan, n, _few(n))
     columns = np.stack([x, y, *numbers])
     levels = np.unique(np.asarray(groups if groups is not None else [""] * n), return_inverse=True)[1]
     found, free = _partial_rho(columns[None], levels[None])
     if free[0] < FEWEST_FREE:
-        return RankCorrelation(UNKNOWN, np.nan, n, f"{n} models leave {free[0]} degrees of freedom to the covariates")
+        why = f"of {n} models the covariates leave {free[0]} degrees of freedom, wanted {FEWEST_FREE} or more"
+        return RankCorrelation(UNKNOWN, np.nan, n, why)
     if np.isnan(found[0]):
         constant = any(len(np.unique(values)) == 1 for values in (x, y))
         return RankCorrelation(UNKNOWN, np.nan, n, CONSTANT if constant else EXPLAINED)
@@ -140,6 +141,10 @@ def group_effect(
     drawn, eta2 = _eta2(_h(numbers[_within(levels, rng, resamples)], levels), levels), float(_eta2(h, levels))
     low, high = np.nanquantile(drawn, [0.025, 0.975]) - (np.nanmean(drawn) - eta2)
     return GroupEffect(h, Interval(eta2, float(low), float(high)), p_value, known, left_out)
+
+
+def _few(n: int) -> str:
+    return f"{n} model{'' if n == 1 else 's'}, wanted 3 or more"
 
 
 def _h(values: Floats, levels: npt.NDArray[np.int64]) -> Floats:

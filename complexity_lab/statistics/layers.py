@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 from complexity_lab.statistics.pairs import pair_spreads
+from complexity_lab.statistics.rows import plane_of
+from complexity_lab.statistics.saturation import QUBD
 
 LAYER_COLUMNS: dict[str, str] = {
     "model": "id of the model",
@@ -47,7 +49,7 @@ def compare_tensors(
     models: pd.DataFrame, measurements: pd.DataFrame, metrics: tuple[str, ...], *, kinds: tuple[str, ...] | None = None
 ) -> pd.DataFrame:
     """Return :func:`compare_layers` of several metrics, with a column ``metric``; every kind of tensor if None."""
-    rows = _tensor_rows(models, measurements, metrics, kinds)
+    rows = _with_distinct(_tensor_rows(models, measurements, metrics, kinds), measurements)
     order = rows.drop_duplicates(_KEYS)[[*_KEYS, "kind", "shape"]]
     states = _per_state(rows)
     initial, trained = (
@@ -132,6 +134,21 @@ def _add_ratio(table: pd.DataFrame) -> pd.DataFrame:
     paired = table["n_pairs"].notna().to_numpy() & ~np.isnan(ratio)
     ratio_sd = np.where(paired, table["pair_ratio_sd"].to_numpy(float), ratio_sd)
     return table.assign(constant=constant, ratio=ratio, ratio_sd=ratio_sd)
+
+
+def _with_distinct(rows: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame:
+    """Give rows of ``qubd`` the most distinct blocks of any of their planes, so that constant tensors are known."""
+    sums = rows["metric"] == QUBD
+    if not sums.any():
+        return rows
+    planes = [name for name in measurements["metric"].unique() if plane_of(str(name)) is not None]
+    kept = (measurements["scope"] == "tensor") & measurements["metric"].isin(planes)
+    keys = ["model", "state", "tensor"]
+    most = measurements.loc[kept, [*keys, "distinct_blocks"]].groupby(keys, sort=False)["distinct_blocks"].max()
+    names = pd.MultiIndex.from_frame(rows.loc[sums, keys])
+    distinct = rows["distinct_blocks"].astype(float)
+    distinct.loc[sums] = most.reindex(names).to_numpy(float)
+    return rows.assign(distinct_blocks=distinct)
 
 
 def _tensor_rows(

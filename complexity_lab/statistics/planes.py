@@ -92,7 +92,7 @@ def tensor_profiles(models: pd.DataFrame, measurements: pd.DataFrame) -> pd.Data
     """
     metrics = tuple(metric for metric in measurements["metric"].unique() if is_plane_metric(str(metric)))
     table = compare_tensors(models, measurements, metrics)
-    shuffled = compare_shuffled_tensors(measurements, metrics)
+    shuffled = _shuffled_tensors(measurements, metrics)
     table = table.merge(shuffled, on=["model", "tensor", "metric"], how="left")
     table = table.assign(
         percent=100 * table["ratio"],
@@ -103,8 +103,8 @@ def tensor_profiles(models: pd.DataFrame, measurements: pd.DataFrame) -> pd.Data
     return table[list(TENSOR_PROFILE_COLUMNS)]
 
 
-def compare_shuffled_tensors(measurements: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
-    """Return ``model tensor metric shuffled_mean``: trained tensors with their values permuted, bits, mean over seeds."""
+def _shuffled_tensors(measurements: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
+    """Return ``model tensor metric shuffled_mean``: trained tensors with their values permuted; bits."""
     names = [f"{metric}{_SHUFFLED}" for metric in metrics]
     kept = (
         (measurements["scope"] == "tensor")

@@ -25,7 +25,7 @@ RESOLUTION_COLUMNS: Final[dict[str, str]] = {
     "metric": "what was measured",
     "ratio": "trained mean / initial mean",
     "effect": "|1 - ratio|",
-    "detectable": "smallest change that stands out from the null model at this size, z sd; fraction; NaN without a null",
+    "detectable": "smallest change that stands out from the null model, z sd; fraction; NaN without a null",
     "null": "the null model behind it: independent bits, shuffled initial weights, shuffled trained weights, or empty",
     "seeds": "z spreads of the ratio over seeds; fraction; NaN if unknown",
     "permutations": "z sd over function-preserving permutations; fraction; NaN if not stored",

@@ -1,4 +1,4 @@
-"""How full the histograms of blocks are: with every possible block seen, BDM grows with the logarithm of the size alone.
+"""How full the histograms of blocks are: with every block seen, BDM grows with the logarithm of the size alone.
 
 A histogram is called saturated when ``blocks / possible >= ln(possible)``: fair bits then leave less than one possible
 block unseen on average (coupon collector), from 0.41 M weights on for 12-bit and 11.6 M for 4x4 blocks.

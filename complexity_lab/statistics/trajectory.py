@@ -16,12 +16,13 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from complexity_lab.statistics.rows import plane_of
 from complexity_lab.tables.steps import LOSSES, read_steps
 
 RUN_COLUMNS: Final = ("run", "name", "group", "network", "examples", "seed")
+RATE: Final = "raw/compressed"  # unit of compressors, whose value rises as weights get simpler
 SHUFFLED: Final = "_shuffle_mean"
 NULLS: Final = ("_shuffle_mean", "_shuffle_sd")  # suffixes of rows that are no metrics themselves
-PLANE: Final = r"qubd_plane(\d+)"
 
 
 @dataclass(frozen=True)
@@ -70,18 +71,20 @@ class TrajectoryTables:
         """One row per run, step and metric: ``value``, ``ratio`` to the start and ``ratio_shuffled``.
 
         ``reference`` is the step that ``ratio`` is relative to. A ratio is missing where its denominator is, or is 0.
+        Of compressors it is the ratio of compressed sizes, so that less is simpler everywhere.
         """
         found = self.numbers.loc[self.numbers["metric"].isin(self.metrics)]
         found = found.drop(columns=["reference"]).merge(references(self.numbers), on="run", how="left")
-        start = found.loc[found["step"] == found["reference"], ["run", "metric", "value"]]
-        found = found.merge(start.rename(columns={"value": "start"}), on=["run", "metric"], how="left")
+        found = found.assign(amount=found["value"].where(found["unit"] != RATE, 1 / found["value"]))
+        start = found.loc[found["step"] == found["reference"], ["run", "metric", "amount"]]
+        found = found.merge(start.rename(columns={"amount": "start"}), on=["run", "metric"], how="left")
         shuffled = self.numbers.loc[self.numbers["metric"].str.endswith(SHUFFLED), ["run", "step", "metric", "value"]]
         shuffled = shuffled.assign(metric=shuffled["metric"].str.removesuffix(SHUFFLED))
         shuffled = shuffled.rename(columns={"value": "shuffled"})
         found = found.merge(shuffled, on=["run", "step", "metric"], how="left")
         found = found.assign(
-            ratio=found["value"] / found["start"].replace(0.0, np.nan),
-            ratio_shuffled=found["value"] / found["shuffled"].replace(0.0, np.nan),
+            ratio=found["amount"] / found["start"].replace(0.0, np.nan),
+            ratio_shuffled=found["amount"] / found["shuffled"].replace(0.0, np.nan),
         )
         kept = [*RUN_COLUMNS, "step", "epoch", "metric", "unit", "value", "reference", "ratio", "ratio_shuffled"]
         return found[[*kept, *LOSSES]].sort_values(["group", "run", "step", "metric"], kind="stable", ignore_index=True)
@@ -109,7 +112,7 @@ def over_seeds(table: pd.DataFrame, columns: Sequence[str], keys: Sequence[str] 
         keys: what else tells rows apart.
     """
     grouped = table.groupby(["group", "step", *keys], sort=True, dropna=False)
-    parts = {}
+    parts: dict[str, pd.Series] = {}
     for column in columns:
         parts |= {
             column: grouped[column].mean(),
@@ -129,26 +132,29 @@ def smallest_loss(tables: TrajectoryTables, column: str = "validation_loss") -> 
 
 def planes(tables: TrajectoryTables) -> pd.DataFrame:
     """Return the rows of ``ratios`` that speak of one bit plane, with its number ``plane`` (0 least significant)."""
-    number = tables.ratios["metric"].str.fullmatch(PLANE)
-    found = tables.ratios.loc[number]
-    return found.assign(plane=found["metric"].str.extract(PLANE)[0].astype(int)).reset_index(drop=True)
+    found = tables.ratios.loc[_is_plane(tables.ratios["metric"])]
+    return found.assign(plane=found["metric"].map(plane_of).astype(int)).reset_index(drop=True)
+
+
+def _is_plane(metrics: pd.Series[str]) -> pd.Series[bool]:
+    return metrics.map(lambda metric: plane_of(metric) is not None).astype(bool)
 
 
 def extremes(tables: TrajectoryTables) -> pd.DataFrame:
     """Return one row per run and metric (planes left out): ratio to the start at the end, and where it was lowest.
 
     Columns: those of the run, ``metric``, ``reference``, ``last_step``, ``last_ratio``, ``lowest_step``,
-    ``lowest_ratio``, ``last_ratio_shuffled``, and ``start`` and ``last`` in the unit of the metric.
+    ``lowest_ratio``, ``last_ratio_shuffled``, and ``last``, the value at the end in the unit of the metric.
     """
-    known = tables.ratios.loc[~tables.ratios["metric"].str.fullmatch(PLANE) & tables.ratios["ratio"].notna()]
+    known = tables.ratios.loc[~_is_plane(tables.ratios["metric"]) & tables.ratios["ratio"].notna()]
     rows = []
     for (run, metric), group in known.groupby(["run", "metric"], sort=True):
-        last, lowest = group.iloc[-1], group.loc[group["ratio"].idxmin()]
+        last, lowest = group.iloc[-1], group.iloc[int(group["ratio"].to_numpy(float).argmin())]
         rows.append(
             {name: last[name] for name in RUN_COLUMNS}
             | {"run": run, "metric": metric, "reference": last["reference"]}
-            | {"start": last["value"] / last["ratio"], "last": last["value"]}
-            | {"last_step": last["step"], "last_ratio": last["ratio"], "last_ratio_shuffled": last["ratio_shuffled"]}
+            | {"last": last["value"], "last_step": last["step"]}
+            | {"last_ratio": last["ratio"], "last_ratio_shuffled": last["ratio_shuffled"]}
             | {"lowest_step": lowest["step"], "lowest_ratio": lowest["ratio"]}
         )
     return pd.DataFrame(rows)

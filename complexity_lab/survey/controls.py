@@ -20,28 +20,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import prod
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
 from complexity_lab.binary.block_counts import BlockCounts, Shape
-from complexity_lab.binary.counting import SQUARE, STRING
+from complexity_lab.binary.counting import SQUARE, STRING, StreamCounter, block_counts
 from complexity_lab.binary.planes import quantize
+from complexity_lab.controls.couplings import couplings_of, permuted_scores, touched_share
 from complexity_lab.controls.gaussian import GaussianNull, gaussian_scores
 from complexity_lab.controls.level_shuffle import blocks_of_shapes, shuffled_planes
+from complexity_lab.controls.permutation import Coupling
 from complexity_lab.controls.shuffle import ShuffleNull, Within
-from complexity_lab.errors import InputError, UnknownNameError, WeightsError, nearest_names
+from complexity_lab.errors import ComplexityLabError, InputError, UnknownNameError, WeightsError, nearest_names
 from complexity_lab.estimators.bdm import bdm_of
 from complexity_lab.estimators.ctm import ctm_table
 from complexity_lab.estimators.qubd import Rules
 from complexity_lab.survey.planes import UNIT, plane_metrics
-from complexity_lab.weights.source import NamedTensor
+from complexity_lab.weights.source import NamedTensor, WeightSource
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Row = dict[str, Any]
 Control = Literal["shuffle", "shuffle_channel", "shuffle_row", "gaussian", "permutation"]
 CONTROLS: tuple[Control, ...] = get_args(Control)
 BIT_METRICS: dict[str, Shape] = {"bdm": STRING, "bdm_2d": SQUARE}  # those that have nulls of sign bits
 WITHIN: dict[str, Within] = {"shuffle": "tensor", "shuffle_channel": "channel", "shuffle_row": "row"}
+PERMUTATIONS = 5
+LARGEST = 100_000_000  # weights of a network whose permutations are verified: in float64 it takes 2.4 GB
 GAUSSIAN_DRAWS = 3  # of values, for bit planes: 100 million normal numbers take a second and a half each time
 REPETITIONS = 20
 
@@ -246,12 +253,95 @@ def _skipped(place: Row, metric: str, control: str, reason: str) -> Row:
 
 
 def permutation_rows(
-    source: Any, metrics: Sequence[str], rules: Rules | None, place: Row, *, marks: Mapping[str, Any] | None = None
+    source: WeightSource,
+    metrics: Sequence[str],
+    rules: Rules | None,
+    place: Row,
+    *,
+    permutations: int = PERMUTATIONS,
+    seed: int = 0,
+    marks: Mapping[str, Any] | None = None,
 ) -> list[Row]:
-    """Return a row that says why there is no permutation null."""
-    del source
-    names = [name for name in BIT_METRICS if name in metrics]
-    rows = [_skipped(place, name, "permutation", "needs a module, these are files") for name in names]
-    if rules is not None:
-        rows.append(_skipped(place | dict(marks or {}), "qubd", "permutation", "needs a module, these are files"))
-    return rows
+    """Return mean and sd of every metric over permutations of neurons that keep the function, or why there are none.
+
+    The sd is the resolution of a metric: what it makes of an order that means nothing. ``scored`` counts the weights
+    of tensors in which something moves, ``dropped`` the others.
+
+    Args:
+        source: what was measured; files have no layers, so only sources with a ``module`` have this null.
+        metrics: what the survey measures; of these ``bdm`` and ``bdm_2d`` have nulls.
+        rules: of QuBD, whose planes have nulls too; None without.
+        place: columns that every row shares.
+        permutations: how many, 2 or more.
+        seed: of the random stream.
+        marks: columns that every row of a bit plane gets.
+    """
+    names = tuple(name for name in BIT_METRICS if name in metrics)
+    planes = () if rules is None else plane_metrics(rules.bits)
+    marked = {name: place | (dict(marks or {}) if name in planes else {}) for name in (*names, *planes)}
+    module = getattr(source, "module", None)
+    why = None if module is not None else "needs a module, these are files"
+    if module is not None and names + planes:
+        try:
+            scores, facts = _permuted(source, module, names, rules, permutations, seed, place.get("model"))
+        except Exception as error:  # noqa: BLE001 - a network that cannot be run here is a row that says so
+            why = str(error) if isinstance(error, ComplexityLabError) else f"{type(error).__name__}: {error}"
+    if why is not None:
+        asked = (*names, *planes[:1])
+        return [_skipped(marked[name], name, "permutation", " ".join(why.split())[:500]) for name in asked]
+    columns = zip((*names, *planes), scores.T, strict=True) if names + planes else ()
+    return [row for name, values in columns for row in _rows(marked[name] | facts, name, "permutation", values)]
+
+
+def _permuted(
+    source: WeightSource,
+    module: nn.Module,
+    metrics: Sequence[str],
+    rules: Rules | None,
+    permutations: int,
+    seed: int,
+    model: str | None,
+) -> tuple[np.ndarray, Row]:
+    """Return the scores of permutations, float64 ``[permutations, metrics and planes]``, and facts of their rows.
+
+    Raises:
+        InputError: too large, no known input, nothing to permute.
+    """
+    weights = sum(parameter.numel() for parameter in module.parameters())
+    if weights > LARGEST:
+        raise InputError(f"{weights} weights, and which units can be exchanged is verified up to {LARGEST}")
+    couplings = _couplings(module, model)
+    if not couplings:
+        raise InputError("no units were found whose exchange provably keeps the function")
+    scores = permuted_scores(module, couplings, lambda: _scores(source, metrics, rules), n=permutations, seed=seed)
+    touched = round(weights * touched_share(module, couplings))
+    return scores, {"scored": touched, "dropped": weights - touched}
+
+
+_KNOWN: dict[tuple[str, str], tuple[Coupling, ...]] = {}  # of the model whose states are being measured
+
+
+def _couplings(module: nn.Module, model: str | None) -> tuple[Coupling, ...]:
+    """Return the couplings of a network; the states of one model, told by its id and layers, share them."""
+    key = (model or "", repr(module))
+    if model is None or key not in _KNOWN:
+        _KNOWN.clear()
+        _KNOWN[key] = couplings_of(module)
+    return _KNOWN[key]
+
+
+def _scores(source: WeightSource, metrics: Sequence[str], rules: Rules | None) -> list[float]:
+    """Measure the weights as they are now: the metrics of sign bits, then QuBD and its planes."""
+    stream, squares = StreamCounter(), BlockCounts.empty(SQUARE)
+    profile = np.zeros(0 if rules is None else rules.bits)
+    for tensor in source.tensors():
+        if not isinstance(tensor, NamedTensor):
+            continue
+        if "bdm" in metrics:
+            stream.add(tensor.values)
+        if "bdm_2d" in metrics and tensor.values.ndim >= 2:
+            squares = squares + block_counts(tensor.values, SQUARE)
+        if rules is not None and rules.why_not(tensor.values.shape, tensor.name) is None:
+            profile += rules.score(tensor.values).planes
+    counts = {"bdm": stream.result(), "bdm_2d": squares}
+    return [bdm_of(counts[name]) for name in metrics] + ([profile.sum(), *profile] if rules is not None else [])

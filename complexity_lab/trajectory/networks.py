@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from math import sqrt
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ from torch.nn import functional as F
 from torch.nn.utils import skip_init
 
 from complexity_lab.errors import InputError
+
+Layer = TypeVar("Layer", nn.Linear, nn.Embedding)
 
 
 def _require_positive(**sizes: int) -> None:
@@ -38,7 +41,7 @@ class Perceptron(nn.Module):
         super().__init__()
         _require_positive(features=features, classes=classes, hidden=min(hidden, default=1))
         widths = (features, *hidden, classes)
-        self.layers = nn.ModuleList(skip_init(nn.Linear, *sides) for sides in pairwise(widths))
+        self.layers = nn.ModuleList(_undrawn(nn.Linear, *sides) for sides in pairwise(widths))
         _draw(self, weights)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -67,9 +70,9 @@ class AdditionNetwork(nn.Module):
     def __init__(self, modulus: int, *, embedding: int, hidden: int, weights: torch.Generator) -> None:
         super().__init__()
         _require_positive(modulus=modulus, embedding=embedding, hidden=hidden)
-        self.embedding: nn.Embedding = skip_init(nn.Embedding, modulus, embedding)
-        self.hidden: nn.Linear = skip_init(nn.Linear, 2 * embedding, hidden)
-        self.output: nn.Linear = skip_init(nn.Linear, hidden, modulus)
+        self.embedding = _undrawn(nn.Embedding, modulus, embedding)
+        self.hidden = _undrawn(nn.Linear, 2 * embedding, hidden)
+        self.output = _undrawn(nn.Linear, hidden, modulus)
         _draw(self, weights)
 
     def forward(self, pairs: Tensor) -> Tensor:
@@ -85,6 +88,12 @@ class AdditionNetwork(nn.Module):
 def parameters_of(network: nn.Module) -> int:
     """Return the number of trainable parameters."""
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+
+
+def _undrawn(layer: type[Layer], *sides: int) -> Layer:
+    """Return a layer without initial weights, so that none are drawn from torch's global generator."""
+    empty: Layer = skip_init(layer, *sides)  # type: ignore[no-untyped-call]  # of torch
+    return empty
 
 
 def _draw(network: nn.Module, weights: torch.Generator) -> None:

@@ -163,7 +163,8 @@ def run_task(task: RunTask) -> tuple[str, str | None]:
     """
     import torch
 
-    store, steps = TrajectoryStore(task.directory), []
+    store = TrajectoryStore(task.directory)
+    steps: list[Row] = []
     before, started = torch.get_num_threads(), time.perf_counter()
     torch.set_num_threads(task.plan.threads)
     series = _series_columns(task)

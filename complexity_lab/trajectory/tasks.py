@@ -125,7 +125,7 @@ def balanced_order(labels: Tensor, generator: torch.Generator) -> Tensor:
     """
     mixed = torch.randperm(len(labels), generator=generator)
     rank = torch.empty_like(mixed)
-    for name in labels.unique():
+    for name in range(int(labels.max()) + 1):
         places = (labels[mixed] == name).nonzero().flatten()
         rank[places] = torch.arange(len(places))
     return mixed[rank.argsort(stable=True)]  # stable: within a round, classes in the order of the permutation

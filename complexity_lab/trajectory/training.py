@@ -145,5 +145,6 @@ def _batches(training: TrainingExamples, size: int | None, order: torch.Generato
             yield training.inputs, training.labels
     while True:
         mixed = torch.randperm(len(training), generator=order)
-        for chosen in mixed.split(size):
+        for start in range(0, len(mixed), size):
+            chosen = mixed[start : start + size]
             yield training.inputs[chosen], training.labels[chosen]

@@ -9,10 +9,11 @@ import torch
 
 from complexity_lab.binary.counting import block_counts
 from complexity_lab.binary.planes import plane_counts
-from complexity_lab.controls.gaussian import Gaussian, gaussian_null, gaussian_scores, matched_gaussian
+from complexity_lab.controls.gaussian import Gaussian, GaussianNull, gaussian_null, gaussian_scores, matched_gaussian
 from complexity_lab.errors import InputError, WeightsError
 from complexity_lab.estimators.bdm import bdm_of
 from complexity_lab.estimators.ctm import ctm_table
+from tests.naive.shuffle import square_codes, stream_codes
 
 
 def weights(*shape, mean=0.02, sd=0.3, seed=0):
@@ -84,3 +85,58 @@ def test_bad_input_is_named():
         matched_gaussian(np.arange(3))
     with pytest.raises(InputError, match="0 repetitions"):
         gaussian_scores(weights(3), np.sum, repetitions=0)
+
+
+def model(rng):
+    """Tensors of every kind: shares of ones from 0 to 1, strings that straddle, vectors without squares."""
+    return [
+        (rng.standard_normal((9, 14)) + 0.4).astype(np.float32),
+        np.ones(7, np.float32),
+        rng.standard_normal(5).astype(np.float32) - 1,
+        np.zeros(3, np.float32),
+        (rng.standard_normal((6, 3, 3, 3)) - 0.3).astype(np.float64),
+    ]
+
+
+def test_counts_are_those_of_drawn_values():
+    """The naive twin draws the values of every tensor and counts the stream and the squares."""
+    rng = np.random.default_rng(0)
+    tensors = model(rng)
+    n = 600
+    null = GaussianNull(repetitions=n, seed=1)
+    for tensor in tensors:
+        null.add(tensor)
+    gaussians = [(tensor.mean(dtype=np.float64), tensor.std(dtype=np.float64), tensor.shape) for tensor in tensors]
+    draws = [[rng.normal(mean, sd, shape) for mean, sd, shape in gaussians] for _ in range(n)]
+    for found, codes, shape in (
+        (null.strings(), [stream_codes(draw) for draw in draws], (12,)),
+        (null.squares(), [square_codes(draw) for draw in draws], (4, 4)),
+    ):
+        ctm = ctm_table(shape)
+        mine = np.array([bdm_of(counts) for counts in found])
+        theirs = np.array([sum(ctm[code] + np.log2(k) for code, k in each.items()) for each in codes])
+        assert {counts.blocks for counts in found} == {sum(each.values()) for each in codes}
+        assert abs(mine.mean() - theirs.mean()) < 5 * np.hypot(mine.std(), theirs.std()) / np.sqrt(n)
+        assert mine.std() == pytest.approx(theirs.std(), rel=0.2)
+        ones = [sum(code.bit_count() * k for code, k in each.items()) for each in codes]
+        assert np.mean([counts.ones for counts in found]) == pytest.approx(np.mean(ones), rel=0.02)
+        assert {counts.scored + counts.dropped for counts in found} == {sum(tensor.size for tensor in tensors)}
+
+
+def test_one_tensor_is_its_analytic_null():
+    weights = np.random.default_rng(3).standard_normal((300, 400)) + 0.2
+    null = GaussianNull(repetitions=300, seed=2, shapes=((12,),))
+    null.add(weights)
+    drawn = np.array([bdm_of(counts) for counts in null.strings()])
+    expected = gaussian_null(weights, ctm_table((12,)), 10_000)
+    assert drawn.mean() == pytest.approx(expected.mean, abs=5 * expected.sd / np.sqrt(300))
+    assert drawn.std(ddof=1) == pytest.approx(expected.sd, rel=0.2)
+
+
+def test_bad_draws_are_refused():
+    with pytest.raises(InputError, match="0 repetitions"):
+        GaussianNull(repetitions=0)
+    with pytest.raises(InputError, match="blocks of shapes"):
+        GaussianNull(shapes=((3, 3),))
+    with pytest.raises(WeightsError):
+        GaussianNull().add(np.array([1.0, np.nan]))

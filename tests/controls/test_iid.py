@@ -147,6 +147,49 @@ def test_measured_values_of_fair_bits(bits, mean, sd, at_45):
     assert biased.mean / null.mean == pytest.approx(at_45, abs=5e-4 + 3 * one_draw)
 
 
+def extended_sd(ctm, blocks, p):
+    """The formula as it reads, sums of Poisson variances less what the total explains, in 64-bit mantissas.
+
+    The subtraction loses ten digits; probabilities come from the ratio of neighbours, outwards from the likeliest.
+    """
+    real = np.longdouble
+    ones = np.bitwise_count(np.arange(ctm.size))
+    variance = explained = real(0)
+    for number in np.unique(ones):
+        values = ctm[ones == number].astype(real)
+        expected = real(blocks) * real(p) ** int(number) * (1 - real(p)) ** int(log2(ctm.size) - number)
+        mode, reach = int(expected), int(11 * float(expected) ** 0.5) + 40
+        up = np.cumprod(expected / np.arange(mode + 1, mode + reach, dtype=real))
+        down = np.cumprod(np.arange(mode, max(0, mode - reach), -1, dtype=real) / expected)
+        n = np.concatenate([np.arange(mode - down.size, mode), np.arange(mode, mode + reach)]).astype(real)
+        weight = np.concatenate([down[::-1], [real(1)], up])
+        weight /= weight.sum()
+        log = np.log2(np.maximum(n, 1))
+        seen = (n > 0).astype(real)
+        moments = weight @ np.stack([seen, log, log**2, log * n, seen * n, n], axis=1)
+        seen, log, square, log_n, seen_n, mean = moments
+        variance += (values**2).sum() * (seen - seen**2) + 2 * values.sum() * (log - seen * log)
+        variance += values.size * (square - log**2)
+        explained += values.sum() * (seen_n - seen * mean) + values.size * (log_n - log * mean)
+    return float(np.sqrt(variance - explained**2 / blocks))
+
+
+@pytest.mark.parametrize("p", [0.5, 0.4999, 0.33])
+@pytest.mark.parametrize("blocks", [10**4, 10**6, 10**9, 10**11])
+def test_the_sd_keeps_its_digits(blocks, p):
+    if np.finfo(np.longdouble).nmant < 63:
+        pytest.skip("long double is no longer than double here")
+    assert iid_null(STRINGS, blocks, p).sd == pytest.approx(extended_sd(STRINGS, blocks, p), rel=1e-6)
+
+
+@pytest.mark.parametrize("ctm", [STRINGS, ctm_table((4, 4))], ids=["12", "4x4"])
+@pytest.mark.parametrize("saturation", [1e5, 1e8, 1e11])
+def test_the_sd_of_fair_bits_is_that_of_a_chi_square(ctm, saturation):
+    """Of many fair bits ``sum of log n`` is a constant less half a chi square statistic over the expected count."""
+    expected = (ctm.size / 2) ** 0.5 / (saturation * np.log(2))
+    assert iid_null(ctm, int(saturation * ctm.size), 0.5).sd == pytest.approx(expected, rel=1e-4)
+
+
 def test_constant_bits_are_one_block():
     for p, code in ((0.0, 0), (1.0, 4095)):
         null = iid_null(STRINGS, 1000, p)

@@ -143,7 +143,7 @@ def test_spread_is_that_of_the_scores():
 
 def test_bad_couplings_are_named():
     tensors = {"a": np.zeros((6, 3)), "b": np.zeros((2, 9)), "c": np.zeros(6)}
-    with pytest.raises(InputError, match="length 9 in 1 part.s., wanted in each a multiple of the 6"):
+    with pytest.raises(InputError, match=r"length 9 in 1 part\(s\), wanted in each a multiple of the 6"):
         chain_couplings((Layer("a"), Layer("b")), tensors)
     with pytest.raises(InputError, match="no tensor 'd'"):
         chain_couplings((Layer("a", ("d",)), Layer("b")), tensors)
@@ -162,3 +162,23 @@ def test_bad_couplings_are_named():
         spread(tensors, [one], bdm_of_model, n=0)
     with pytest.raises(InputError, match="2 of 2 scores"):
         spread(tensors, [one], lambda each: float("nan"), n=2)
+
+
+def test_units_lie_once_in_every_part():
+    """The two halves of a gated layer, and packed queries, keys and values by heads."""
+    gated, after = np.arange(12.0).reshape(12, 1), np.arange(6.0).reshape(1, 6)
+    coupling = Coupling((("gated", 0, 2),), (("after", 1),), size=6)
+    permuted = permute({"gated": gated, "after": after}, [coupling], np.random.default_rng(0))
+    order = permuted["after"][0].astype(int)
+    assert sorted(order) == list(range(6))
+    assert permuted["gated"][:, 0].tolist() == [*order, *(6 + order)]
+    packed = np.arange(24.0).reshape(24, 1)
+    heads = Coupling((("packed", 0, 3),), (("after", 1),), size=2)
+    permuted = permute({"packed": packed, "after": np.arange(8.0).reshape(1, 8)}, [heads], np.random.default_rng(1))
+    moved = permuted["after"][0].astype(int)
+    assert moved.tolist() in ([0, 1, 2, 3, 4, 5, 6, 7], [4, 5, 6, 7, 0, 1, 2, 3])
+    assert permuted["packed"][:, 0].tolist() == [part * 8 + unit for part in range(3) for unit in moved]
+    with pytest.raises(InputError, match="in 5 part"):
+        permute({"gated": gated, "after": after}, [Coupling((("gated", 0, 5),), (("after", 1),), 6)], None)
+    with pytest.raises(InputError, match="an axis twice"):
+        Coupling((("gated", 0, 2), ("gated", 0)), (("after", 1),), size=6)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from complexity_lab.figures import FIGURES, bdm_ratio, compressor_ratios
+from complexity_lab.figures import FIGURES, bdm_ratio, strips
 from complexity_lab.figures.layers import BINS, strip
 from complexity_lab.statistics import SurveyTables, decompose
 from tests.synthetic import make_survey
@@ -83,7 +83,7 @@ def test_a_strip_shows_tensors_in_order(values):
 
 @given(st.lists(st.floats(0, 1), max_size=60))
 def test_a_swarm_stays_in_its_strip_and_separates_points_of_a_bin(positions):
-    offsets = compressor_ratios.swarm(np.array(positions, dtype=float), bins=20, half_width=0.4)
+    offsets = strips.swarm(np.array(positions, dtype=float), bins=20, half_width=0.4)
     assert np.all(np.abs(offsets) <= 0.4 + 1e-12)
     slots = np.minimum((np.array(positions, dtype=float) * 20).astype(int), 19)
     for slot in set(slots.tolist()):

@@ -7,7 +7,6 @@ import pytest
 from complexity_lab.errors import InputError, OutputError
 from complexity_lab.figures import FIGURES
 from complexity_lab.report import build_page, render_page, write_report
-from complexity_lab.statistics import SurveyTables
 from tests.synthetic import Survey, make_survey, model_row, row, tables
 
 VOID = {"meta", "link", "img", "input", "br", "hr"}
@@ -42,7 +41,16 @@ class Outline(HTMLParser):
 
 def page_of(survey, *figures):
     chosen = {name: FIGURES[name] for name in figures}
-    return build_page(SurveyTables(survey.models, survey.measurements, survey.manifest), chosen)
+    return build_page(survey.tables, chosen)
+
+
+def section_of(html, name):
+    return html[html.index(f'<section class="panel" id="{name}"') :].split("</section>")[0] + "</section>"
+
+
+def rows_in(html, table):
+    body = html[html.index(f'<table id="{table}">') :].split("</table>")[0].split("<tbody>")[1]
+    return body.count("<tr")
 
 
 SHAPES = {
@@ -53,7 +61,15 @@ SHAPES = {
     "no models": {"n_models": 0},
     "compressors only": {"n_models": 3, "metrics": ("gzip", "gzip:float32"), "tensors": 0},
     "some failed": {"n_models": 4, "failed": 1, "metrics": ("bdm",)},
+    "planes": {"n_models": 7, "planes": 8},
+    "everything": {
+        **{"n_models": 9, "failed": 1, "planes": 4, "nulls": ("shuffle", "gaussian", "permutation")},
+        "accuracy": True,
+    },
+    "one with everything": {"n_models": 1, "planes": 2, "nulls": ("shuffle", "gaussian", "permutation")},
+    "planes of one seed": {"n_models": 3, "planes": 2, "initial_seeds": 1, "trained_seeds": 1, "nulls": ("shuffle",)},
 }
+EVERYTHING = SHAPES["everything"]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -71,14 +87,18 @@ def test_every_survey_gives_a_whole_page_that_needs_nothing_else(shape):
     for attrs in outline.named("a"):
         if attrs["href"].startswith("#"):
             assert attrs["href"][1:] in outline.ids
-    assert sum("data-family" in attrs for attrs in outline.named("tr")) == len(survey.models)
+    if len(survey.models):
+        assert rows_in(html, "model-table") == len(survey.models)
 
 
 def test_headings_images_and_headers_are_accessible():
     outline = Outline(render_page(page_of(make_survey(n_models=3, tensors=2), "compressor_ratios")))
     assert outline.named("html") == [{"lang": "en"}]
     assert len(outline.named("h1")) == 1
-    assert all(attrs["alt"] for attrs in outline.named("img"))
+    places = [attrs for attrs in outline.named("img") if "loading" not in attrs]
+    assert places
+    assert all(attrs["alt"] for attrs in places)
+    assert all(attrs["alt"] == "" for attrs in outline.named("img") if "loading" in attrs)  # the link has the title
     assert all("scope" in attrs for attrs in outline.named("th"))
     levels = [int(tag[1]) for tag, _ in outline.tags if re.fullmatch("h[1-6]", tag)]
     assert all(after <= before + 1 for before, after in pairwise(levels))
@@ -103,17 +123,17 @@ def test_the_table_sorts_by_numbers_with_unknown_last():
     ratios = [row.cells[keys.index("ratio")].key for row in table.rows]
     assert ratios[:3] == sorted(ratios[:3])
     assert ratios[3:] == [None, None]
-    assert [row.status for row in table.rows] == ["ok"] * 3 + ["failed"] * 2
-    html = render_page(page_of(survey))
+    assert [row.tags["status"] for row in table.rows] == ["ok"] * 3 + ["failed"] * 2
+    html = section_of(render_page(page_of(survey)), "models")
     assert len(re.findall(r'<th [^>]*aria-sort="ascending"', html)) == 1
     assert f'data-key="{ratios[0]}"' in html
 
 
 def test_columns_without_any_value_are_left_out():
     timm = make_survey(n_models=3, zoo="timm", trained_seeds=1, tensors=0)
-    assert "test_accuracy" not in [column.key for column in page_of(timm).models.columns]
+    assert "accuracy" not in [column.key for column in page_of(timm).models.columns]
     digits = make_survey(n_models=3, tensors=0)
-    assert "test_accuracy" in [column.key for column in page_of(digits).models.columns]
+    assert "accuracy" in [column.key for column in page_of(digits).models.columns]
     assert "status" not in [column.key for column in page_of(digits).models.columns]
     broken = make_survey(n_models=3, tensors=0, failed=1)
     assert "status" in [column.key for column in page_of(broken).models.columns]
@@ -144,8 +164,60 @@ def provenance_text(**changes):
     survey = make_survey(n_models=1, tensors=0)
     survey.manifest.update(changes)
     html = render_page(page_of(survey))
-    section = html[html.index('<section id="provenance">') :].split("</section>")[0]
-    return " ".join(" ".join(Outline(f"{section}</section>").text).split())
+    return " ".join(" ".join(Outline(section_of(html, "provenance")).text).split())
+
+
+def tabs_of(survey, *figures):
+    return [tab.name for tab in page_of(survey, *figures).tabs]
+
+
+def test_tabs_are_the_sections_and_empty_ones_do_not_appear():
+    always = {"findings", "models", "reading", "provenance"}
+    assert set(tabs_of(make_survey(n_models=0))) == always
+    assert set(tabs_of(make_survey(n_models=2, metrics=("gzip",), tensors=0))) == always
+    assert set(tabs_of(make_survey(n_models=2, metrics=("bdm",), tensors=0))) == always | {"controls"}
+    assert set(tabs_of(make_survey(n_models=2, metrics=("bdm",), tensors=0, failed=1))) >= {"failures"}
+    full = make_survey(**EVERYTHING)
+    names = ["findings", "planes", "layers", "controls", "gallery", "models", "failures", "reading", "provenance"]
+    assert tabs_of(full, "bdm_ratio") == names
+    outline = Outline(render_page(page_of(full, "bdm_ratio")))
+    assert [attrs["id"] for attrs in outline.named("section")] == names
+    links = [attrs for attrs in outline.named("a") if attrs.get("id", "").startswith("tab-")]
+    assert [attrs["href"] for attrs in links] == [f"#{name}" for name in names]
+
+
+def test_tensors_without_a_number_have_a_tab_of_their_own():
+    page = page_of(make_survey(n_models=2, tensors=1))
+    assert {tab.name: tab.label for tab in page.tabs}["failures"] == "Not scored"
+
+
+def test_without_the_script_every_section_is_shown():
+    html = render_page(page_of(make_survey(**EVERYTHING)))
+    for attrs in Outline(html).named("section"):
+        assert "hidden" not in attrs
+    style = html[html.index("<style>") : html.index("</style>")]
+    printed = style[style.index("@media print") :]
+    assert ".panel[hidden] { display: block" in printed
+
+
+def test_every_figure_is_in_the_gallery_and_leads_to_its_place():
+    names = ("bdm_ratio", "layers", "decomposition")
+    page = page_of(make_survey(**EVERYTHING), *names)
+    html = render_page(page)
+    gallery = Outline(section_of(html, "gallery"))
+    assert [attrs["href"] for attrs in gallery.named("a")] == [f"#figure-{plate.name}" for plate in page.gallery]
+    assert {plate.name for plate in page.gallery} == set(names)
+    place = {"zoo": "findings", "planes": "planes", "layers": "layers", "controls": "controls"}
+    for plate in page.gallery:
+        assert f'id="figure-{plate.name}"' in section_of(html, place[plate.group])
+        assert plate.thumbnail.startswith("data:image/png")
+        assert len(plate.thumbnail) < 150_000
+
+
+def test_single_planes_are_not_among_the_metrics():
+    page = page_of(make_survey(**EVERYTHING))
+    assert [each.metric for each in page.metrics if "plane" in each.metric] == []
+    assert "qubd" in [each.metric for each in page.metrics]
 
 
 @pytest.mark.parametrize("command", [None, "my_study.py --fast", "ipykernel_launcher.py"])

@@ -73,6 +73,70 @@ def test_metrics_without_a_null_model_are_left_out():
     assert len(table) == 6
 
 
+NULLS = {"iid_mean": 190.0, "iid_sd": 2.0, "shuffle_mean": 170.0, "shuffle_sd": 4.0, "gaussian_mean": 180.0}
+
+
+def three(metric, initial=200.0, trained=150.0, nulls=NULLS, before=()):
+    rows = [row("m", "initial", 0, metric, initial), row("m", "trained", None, metric, trained)]
+    rows += [row("m", "trained", None, f"{metric}_{name}", value) for name, value in nulls.items()]
+    rows += [row("m", "initial", 0, f"{metric}_{name}", value) for name, value in dict(before).items()]
+    return decompose(compare(*tables([model_row("m")], rows))).iloc[0]
+
+
+def test_three_parts_of_sign_bits_by_hand():
+    found = three("bdm")
+    assert (found.sign_bias, found.distribution, found.arrangement) == (10, 20, 20)
+    assert math.isnan(found.location_scale)
+    assert found.parts == "three parts"
+    assert (found.sign_bias_share, found.distribution_share, found.arrangement_share) == (0.2, 0.4, 0.4)
+    assert (found.sign_bias_percent, found.distribution_percent, found.arrangement_percent) == (5, 10, 10)
+    assert found.below_null == 40
+    assert (found.z_null, found.z_shuffle) == (-20, -5)
+
+
+@pytest.mark.parametrize("metric", ["qubd", "qubd_plane3"])
+def test_three_parts_of_bit_planes_start_from_normal_values(metric):
+    found = three(metric)
+    assert (found.location_scale, found.distribution, found.arrangement) == (20, 10, 20)
+    assert math.isnan(found.sign_bias)
+    assert found.below_null == 30
+
+
+@pytest.mark.parametrize(
+    ("missing", "parts", "expected"),
+    [
+        ({"shuffle_mean", "shuffle_sd"}, "arrangement holds value distribution", (10, None, 40)),
+        ({"iid_mean", "iid_sd"}, "value distribution holds sign bias, or location and scale", (None, 30, 20)),
+    ],
+)
+def test_a_missing_null_merges_its_neighbours(missing, parts, expected):
+    found = three("bdm", nulls={name: value for name, value in NULLS.items() if name not in missing})
+    assert found.parts == parts
+    values = (found.sign_bias, found.distribution, found.arrangement)
+    assert tuple(None if math.isnan(value) else value for value in values) == expected
+
+
+def test_each_state_against_its_own_nulls_in_three():
+    found = three("bdm", before={"iid_mean": 210.0, "shuffle_mean": 204.0})
+    assert (found.null_shift, found.gained) == (20, 30)
+    assert (found.gained_distribution, found.gained_arrangement) == (14, 16)
+    assert found.null_shift + found.gained_distribution + found.gained_arrangement == found["drop"]
+    assert found.gained_distribution + found.gained_arrangement == found.gained
+    without = three("bdm", before={"iid_mean": 210.0})
+    assert math.isnan(without.gained_distribution)
+    assert without.gained_arrangement == without.gained == 30
+
+
+@settings(max_examples=15)
+@given(bits, bits, bits, bits, st.sampled_from(["bdm", "qubd"]))
+def test_three_parts_add_up_to_the_drop(initial, trained, first, shuffle, metric):
+    nulls = {"iid_mean": first, "gaussian_mean": first, "shuffle_mean": shuffle}
+    found = three(metric, initial, trained, nulls)
+    start = found.sign_bias if metric == "bdm" else found.location_scale
+    largest = max(initial, trained, first, shuffle)
+    assert start + found.distribution + found.arrangement == pytest.approx(initial - trained, abs=1e-9 * largest)
+
+
 def test_empty():
     survey = make_survey(n_models=2, trained_seeds=0)
     table = decompose(compare(survey.models, survey.measurements))

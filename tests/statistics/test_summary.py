@@ -76,3 +76,33 @@ def test_every_metric_has_a_line():
         assert line.n_below == (chosen["ratio"] < 1).sum()
         assert line.n_significant == (chosen["q_value"] <= 0.05).sum()
         assert line.below == wilson(line.n_below, 5)
+
+
+def test_planes_are_metrics_with_lines_of_their_own():
+    survey = make_survey(n_models=7, planes=3, metrics=("bdm",), nulls=("shuffle", "gaussian"))
+    ratios = survey.tables.ratios
+    lines = {line.metric: line for line in summarize_metrics(ratios, rng=np.random.default_rng(0))}
+    assert list(lines) == ["bdm", "qubd", "qubd_plane0", "qubd_plane1", "qubd_plane2"]
+    for metric, line in lines.items():
+        chosen = ratios.loc[ratios["metric"] == metric]
+        assert line.below == wilson(int((chosen["ratio"] < 1).sum()), 7)
+        assert line.n_significant == (chosen["q_value"] <= 0.05).sum()
+        assert 0 < line.wilcoxon_p <= 1
+
+
+def test_shares_of_three_parts():
+    survey = make_survey(n_models=7, planes=3, nulls=("shuffle", "gaussian"))
+    found, ratios = summary_of(survey)
+    dropped = ratios.loc[(ratios["metric"] == "bdm") & (ratios["ratio"] < 1)]
+    assert found.n_three_parts == found.n_with_share == len(dropped)
+    expected = np.median(
+        (dropped["shuffle_mean"] - dropped["trained_mean"]) / (dropped["initial_mean"] - dropped["trained_mean"])
+    )
+    assert found.median_arrangement_share == pytest.approx(expected)
+    assert found.n_below_null == (ratios.loc[ratios["metric"] == "bdm"].eval("iid_mean > trained_mean")).sum()
+    planes, _ = summary_of(survey, metric="qubd")
+    assert planes.n_null == 0  # of independent bits
+    assert planes.n_three_parts > 0
+    plain, _ = summary_of(make_survey(n_models=7))
+    assert plain.n_three_parts == 0
+    assert math.isnan(plain.median_arrangement_share)
