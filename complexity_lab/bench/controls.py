@@ -54,7 +54,7 @@ def _against_pybdm(tensor: np.ndarray, repeats: int) -> Comparison:
 
 
 def all_controls(tensor: np.ndarray) -> list[float]:
-    """Return the sd of the iid null, the BDM of the shuffles, and that of fresh seeds, of a model made of one tensor."""
+    """Return the sd of the iid null and the BDM of shuffles and of fresh seeds, of a model made of equal tensors."""
     model, shuffles = StreamCounter(), ShuffleNull(repetitions=SHUFFLES, shapes=(STRING,))
     for _ in range(TENSORS):
         model.add(tensor)

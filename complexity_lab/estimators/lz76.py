@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from complexity_lab.arrays import as_numpy
 from complexity_lab.binary.binarize import binarize
 from complexity_lab.binary.kernels import KernelTable, compiling
 from complexity_lab.errors import InputError
@@ -48,10 +49,10 @@ def lz76_components(bits: Any) -> int:
     >>> lz76_components([0, 0, 0, 1, 1, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 1])  # the example of Lempel and Ziv
     6
     """
-    flat = binarize(bits).reshape(-1)
-    if flat.size >= LONGEST:
-        raise InputError(f"{flat.size} bits in one string, wanted fewer than {LONGEST}; lz76_density cuts windows")
-    return _components(flat)
+    array = as_numpy(bits)
+    if array.size >= LONGEST:
+        raise InputError(f"{array.size} bits in one string, wanted fewer than {LONGEST}; lz76_density cuts windows")
+    return _components(binarize(array).reshape(-1))
 
 
 def lz76_density(weights: Any) -> float:

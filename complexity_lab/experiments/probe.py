@@ -1,22 +1,22 @@
-"""What a training run watches its weights with: estimators of the registry on the whole parameter stream."""
+"""What a training run watches its weights with: the probe of trajectories on the whole parameter stream."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from complexity_lab.binary.counting import StreamCounter
-from complexity_lab.errors import InputError
-from complexity_lab.estimators.compressors import PayloadStream, compress
-from complexity_lab.estimators.estimator import CompressorEstimator, CountEstimator, estimator
-from complexity_lab.weights.from_module import ModuleWeights
-from complexity_lab.weights.source import NamedTensor
+from complexity_lab.errors import InputError, WeightsError
+from complexity_lab.estimators.estimator import estimator
+from complexity_lab.estimators.qubd import qubd_rules
+from complexity_lab.trajectory.probe import StepProbe
 
 if TYPE_CHECKING:
     from torch import nn
 
 PROBED = ("bdm", "gzip", "bz2", "lzma", "zstd", "gzip:float32")  # columns of the epochs table
+PLANES = "qubd"  # the sum of 8 planes by the rules ``fixed``, and every plane; rows of the table of steps alone
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class WeightProbe:
     """Computes metrics of a module's trainable parameters, in model order; what ``train`` takes as ``probe``.
 
     Raises:
-        InputError: a metric that the table of epochs has no column for.
+        InputError: a metric that the table of epochs has no column for, and that is not ``qubd``.
         UnknownNameError: no such metric.
     """
 
@@ -32,26 +32,28 @@ class WeightProbe:
 
     def __post_init__(self) -> None:
         for name in self.metrics:
+            if name == PLANES:
+                continue
             estimator(name)
             if name not in PROBED:
-                raise InputError(f"metric {name} cannot be watched during training, wanted {', '.join(PROBED)}")
+                known = ", ".join((*PROBED, PLANES))
+                raise InputError(f"metric {name} cannot be watched during training, wanted {known}")
+
+    @cached_property
+    def probe(self) -> StepProbe | None:
+        """The probe of one step; None if nothing is watched."""
+        counted = tuple(name for name in self.metrics if name != PLANES)
+        rules = qubd_rules("fixed") if PLANES in self.metrics else None
+        return StepProbe(counted, rules) if self.metrics else None
 
     def __call__(self, model: nn.Module) -> Mapping[str, float]:
-        """Return a number per metric."""
-        chosen = [estimator(name) for name in self.metrics]
-        stream = StreamCounter()
-        kinds = {item.payload for item in chosen if isinstance(item, CompressorEstimator)}
-        payloads = {kind: PayloadStream(kind) for kind in kinds}
-        for tensor in ModuleWeights(model, "the network in training").tensors():
-            if isinstance(tensor, NamedTensor):
-                stream.add(tensor.values)
-                for payload in payloads.values():
-                    payload.add(tensor.values)
-        counts = stream.result()
-        found = {}
-        for item in chosen:
-            if isinstance(item, CountEstimator):
-                found[item.name] = item.value(counts)
-            elif isinstance(item, CompressorEstimator):
-                found[item.name] = compress(payloads[item.payload].payload(), item.compressor).rate
-        return found
+        """Return a number per metric, and one per plane; what is not defined for so few weights is left out.
+
+        Raises:
+            WeightsError: NaN or infinite weights.
+        """
+        rows = self.probe.rows_of(model) if self.probe is not None else []
+        for row in rows:
+            if row["status"] == "failed":
+                raise WeightsError(row["reason"])
+        return {row["metric"]: row["value"] for row in rows if row["status"] == "ok"}

@@ -12,7 +12,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,10 @@ from complexity_lab.errors import ComplexityLabError, InputError, OutputError
 from complexity_lab.experiments.plan import TrainingPlan
 from complexity_lab.experiments.probe import WeightProbe
 from complexity_lab.experiments.rows import epoch_rows, failed_row, run_row
+from complexity_lab.experiments.steps import write_unwatched, write_watched
 from complexity_lab.files import alone, write_atomically, writing
 from complexity_lab.tables.provenance import machine, now, versions
+from complexity_lab.tables.steps import forget_series
 from complexity_lab.tables.store import MANIFEST, read_manifest, refuse_other_plan
 from complexity_lab.tables.training import finished_runs, forget_runs, write_run
 
@@ -106,6 +108,8 @@ def run_experiment(
 ) -> ExperimentResult:
     """Train every run of a plan that is not finished, and write the tables ``runs`` and ``epochs``.
 
+    What its weights were watched with is in ``steps`` and ``series`` too, as a series of checkpoints has it.
+
     Args:
         plan: what to train.
         directory: of the experiment; an interrupted one continues.
@@ -124,11 +128,15 @@ def run_experiment(
         InputError: something in the plan cannot be trained; found before anything is.
     """
     everything = configs(plan, device=device, data_dir=data_dir)
-    _check_first(everything)
+    examples = _check_first(everything)
     prepare(plan, directory)
     busy = f"another process is training {directory}; wait for it or use --out"
     with alone(lock_file(directory, "experiment"), busy):
-        return _go_on(plan, everything, directory, jobs or default_jobs(device), keep_weights, retry_failed, progress)
+        if retry_failed:
+            _forget_failed(directory)
+        metadata = {"complexity_lab": versions()["complexity-lab"], "plan_hash": plan.hash()}
+        first = RunTask(everything[0], directory, plan.metrics, plan.preset, keep_weights, metadata, examples)
+        return _go_on(first, everything, jobs or default_jobs(device), progress or _silent)
 
 
 def lock_file(directory: Path, what: str) -> Path:
@@ -138,25 +146,20 @@ def lock_file(directory: Path, what: str) -> Path:
     return directory / LOCKS / f"{what}.lock"
 
 
-def _go_on(
-    plan: TrainingPlan,
-    everything: Sequence[Any],
-    directory: Path,
-    jobs: int,
-    keep_weights: bool,
-    retry_failed: bool,
-    progress: Callable[[Told], None] | None,
-) -> ExperimentResult:
-    """Train what is not finished."""
-    if retry_failed:
-        forget_runs(directory, [run for run, error in finished_runs(directory).items() if error is not None])
+def _forget_failed(directory: Path) -> None:
+    failed = [run for run, error in finished_runs(directory).items() if error is not None]
+    forget_runs(directory, failed)
+    forget_series(directory, failed)
+
+
+def _go_on(first: RunTask, everything: Sequence[Any], jobs: int, tell: Callable[[Told], None]) -> ExperimentResult:
+    """Train what is not finished; ``first`` is the task of one of the runs."""
+    directory = first.directory
     done = finished_runs(directory)
     left = [config for config in everything if config.key not in done]
     result = ExperimentResult(directory, kept=len(everything) - len(left))
-    metadata = {"complexity_lab": versions()["complexity-lab"], "plan_hash": plan.hash()}
-    tasks = [RunTask(config, directory, plan.metrics, plan.preset, keep_weights, metadata) for config in left]
+    tasks = [replace(first, config=config) for config in left]
     started = time.perf_counter()
-    tell = progress or _silent
     tell(Told(None, None, 0, len(tasks), result.kept, 0.0, None))
     for run, error in _run(tasks, jobs):
         result.trained += 1
@@ -215,8 +218,11 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
     write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())
 
 
-def _check_first(everything: Sequence[Any]) -> None:
-    """Open the data, build each model and cut its blocks for every method: what cannot work fails before hours pass."""
+def _check_first(everything: Sequence[Any]) -> int:
+    """Open the data, build each model and cut its blocks for every method: what cannot work fails before hours pass.
+
+    Return how many images there are to train on.
+    """
     from complexity_lab.momos.datasets import load_dataset
     from complexity_lab.momos.networks import build_model
     from complexity_lab.momos.schedule import refuse_impossible
@@ -234,6 +240,7 @@ def _check_first(everything: Sequence[Any]) -> None:
         for method in dict.fromkeys(config.method for config in own):
             if method.has_motifs:
                 refuse_impossible(method.momos(), network)
+    return len(data.training)
 
 
 @dataclass(frozen=True)
@@ -246,6 +253,7 @@ class RunTask:
     preset: str
     keep_weights: bool
     metadata: dict[str, str]
+    examples: int | None = None  # training images; counted if None
     parent: int = field(default_factory=os.getpid)  # the process that runs the experiment
 
 
@@ -307,9 +315,11 @@ def _train(task: RunTask, folder: Path, probe: WeightProbe) -> str | None:
         raise
     except Exception as error:  # noqa: BLE001 - a run that diverges must not stop the others
         row = failed_row(task.config, task.preset, error)
+        write_unwatched(task.directory, row, task.metadata)
         write_run(task.directory, row, [], task.metadata)
         found: str = row["error"]
         return found
+    write_watched(task.directory, result, task.metadata, task.examples)
     write_run(task.directory, run_row(result, task.preset), epoch_rows(result), task.metadata)
     if not task.keep_weights:
         _remove(folder)

@@ -30,8 +30,8 @@ _DASHES: Final[dict[str, Any]] = {
     "train_loss": (0, (1, 1.2)),
 }
 _WORDS: Final = {
-    "ratio": "relative to the start",
-    "ratio_shuffled": "relative to its shuffled self",
+    "ratio": "% of the start",
+    "ratio_shuffled": "% of its shuffled self",
     "validation_loss": "validation loss",
     "train_loss": "training loss",
 }
@@ -52,9 +52,17 @@ def prepare(tables: TrajectoryTables) -> pd.DataFrame:
     parts += [_line(over_seeds(losses, [name], ()), name, scale=1.0) for name in _LOSSES]
     known = pd.concat(parts, ignore_index=True).dropna(subset=["mean"])
     places = tables.series.drop_duplicates("group").set_index("group")["network"]
-    known = known.assign(network=known["group"].map(places), grouped=bool(grouped))
+    known = known.assign(network=known["group"].map(places))
+    known = known.assign(
+        line=[_arm(row.group, row.network) for row in known.itertuples()] if grouped else known["metric"]
+    )
     order = ["network", "group", "quantity", "metric", "step"]
-    return known[[*order, "grouped", "mean", "sd", "runs"]].sort_values(order, kind="stable", ignore_index=True)
+    return known[["line", *order, "mean", "sd", "runs"]].sort_values(order, kind="stable", ignore_index=True)
+
+
+def _arm(group: Any, network: Any) -> str:
+    """Return a group without the name of its network: what runs of several networks may share."""
+    return str(group).removeprefix(str(network)).strip(" ,-") or str(group)
 
 
 def _shown(ratios: pd.DataFrame, most: int) -> list[str]:
@@ -78,7 +86,7 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
     """Draw a pair of panels per network, complexity above and loss below, on one axis of steps."""
     networks = list(dict.fromkeys(table["network"]))
     has_losses = bool(table["quantity"].isin(_LOSSES).any())
-    columns = min(3, len(networks))
+    columns = 2 if len(networks) == 4 else min(3, len(networks))
     rows = math.ceil(len(networks) / columns)
     figure.set_size_inches(theme.PAGE_WIDTH, rows * (3.6 if has_losses else 2.6) + 0.5)
     cells = np.atleast_1d(np.asarray(figure.subfigures(rows, columns, squeeze=False), dtype=object)).ravel()
@@ -118,7 +126,7 @@ def _draw_network(panels: list[Axes], rows: pd.DataFrame, colours: dict[str, str
 
 def _draw_line(axes: Axes, line: pd.DataFrame, colours: dict[str, str]) -> None:
     quantity = line["quantity"].iloc[0]
-    colour = colours.get(_key(line), theme.INK)
+    colour = colours.get(str(line["line"].iloc[0]), theme.INK)
     marker = "o" if len(line) <= 20 else None
     axes.plot(
         line["step"],
@@ -135,30 +143,21 @@ def _draw_line(axes: Axes, line: pd.DataFrame, colours: dict[str, str]) -> None:
         axes.fill_between(line["step"], low, high, color=colour, alpha=0.14, linewidth=0)
 
 
-def _key(line: pd.DataFrame) -> str:
-    """Return what the colour of a line says: its group where networks have several, else its metric."""
-    return str(line["group" if line["grouped"].iloc[0] else "metric"].iloc[0])
-
-
 def _colours(table: pd.DataFrame) -> dict[str, str]:
-    of_ratios = table.loc[table["quantity"].isin(RATIOS)]
-    keys = of_ratios["group" if table["grouped"].any() else "metric"]
-    return {key: mark.colour for key, mark in theme.family_marks(list(dict.fromkeys(keys))).items()}
+    """Return a colour per line; the same arm of several networks has the same one."""
+    lines = table.loc[table["quantity"].isin(RATIOS), "line"]
+    return {key: mark.colour for key, mark in theme.family_marks(list(dict.fromkeys(lines))).items()}
 
 
 def _handles(table: pd.DataFrame, colours: dict[str, str]) -> list[Line2D]:
-    grouped = bool(table["grouped"].any())
-    names = {key: _short(key, table) if grouped else metric_label(key) for key in colours}
-    found = [Line2D([], [], color=colour, label=names[key]) for key, colour in colours.items()]
-    drawn = [name for name in _DASHES if (table["quantity"] == name).any()]
-    return found + [Line2D([], [], color=theme.SOFT, linestyle=_DASHES[name], label=_WORDS[name]) for name in drawn]
-
-
-def _short(group: str, table: pd.DataFrame) -> str:
-    """Return a group without the name of its network, where there is only one network to tell it from."""
-    network = str(table.loc[table["group"] == group, "network"].iloc[0])
-    rest = group.removeprefix(network).strip(" ,-")
-    return rest if rest and table["network"].nunique() == 1 else group
+    found = [Line2D([], [], color=colour, label=metric_label(key)) for key, colour in colours.items()]
+    meanings: dict[Any, list[str]] = {}
+    for name, dashes in _DASHES.items():
+        if (table["quantity"] == name).any():
+            meanings.setdefault(dashes, []).append(_WORDS[name])
+    return found + [
+        Line2D([], [], color=theme.SOFT, linestyle=dashes, label=", ".join(words)) for dashes, words in meanings.items()
+    ]
 
 
 def _spans_decades(values: "pd.Series[float]") -> bool:

@@ -4,13 +4,12 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 from complexity_lab.figures import theme, watched
 from complexity_lab.figures.figure import Figure
-from complexity_lab.statistics.learning import StudyTables, landmarks
+from complexity_lab.statistics.learning import StudyTables
 
 ACCURACIES: Final = ("train_accuracy", "validation_accuracy")
 RATIOS: Final = (("qubd_self", "bdm_self"), ("qubd_start", "bdm_start"))
@@ -32,17 +31,7 @@ def prepare(tables: StudyTables) -> pd.DataFrame:
     the median over the seeds that got there, ``seeds`` their number.
     """
     lines = watched.over_time(tables, (*ACCURACIES, *RATIOS[0], *RATIOS[1]))
-    found = landmarks(tables)
-    rows = []
-    for _, group in found.groupby("group", sort=True):
-        first = group.iloc[0]
-        for name in MARKS:
-            steps = group[name].dropna()
-            middle = float(steps.median()) if len(steps) else np.nan
-            same = {key: first[key] for key in lines.columns if key in first.index}
-            spread = {"low": steps.min(), "high": steps.max(), "seeds": len(steps)}
-            rows.append(same | spread | {"quantity": name, "step": middle, "mean": middle})
-    return pd.concat([lines, pd.DataFrame(rows)], ignore_index=True)
+    return pd.concat([lines, watched.marked_steps(tables, list(MARKS))], ignore_index=True)
 
 
 def draw(table: pd.DataFrame, figure: Canvas) -> None:
@@ -61,7 +50,8 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
                 for step in rows.loc[rows["quantity"] == name, "step"]:
                     watched.mark_step(axes, float(step), colour)
     _axes(grid, table, last)
-    theme.legend_below(figure, _handles())
+    figure.align_ylabels(grid[:, 0])
+    watched.legend(figure, _handles(), 7)
 
 
 def _axes(grid: np.ndarray, table: pd.DataFrame, last: float) -> None:
@@ -83,10 +73,9 @@ def _handles() -> list[Line2D]:
     lines = (("train_accuracy", "training"), ("validation_accuracy", "validation"), ("qubd_self", "QuBD"))
     handles = [Line2D([], [], color=COLOURS[name], label=label, **look) for name, label in lines]
     handles.append(Line2D([], [], color=COLOURS["bdm_self"], label="BDM", **look))
-    dashes: Any = (0, (2, 2))
     words = {"memorized": "memorized", "generalized": "generalized", "fell": "QuBD below its shuffled self for good"}
     return handles + [
-        Line2D([], [], color=colour, linestyle=dashes, linewidth=0.9, label=words[name])
+        Line2D([], [], color=colour, linestyle=watched.DASHED, linewidth=0.9, label=words[name])
         for name, colour in MARKS.items()
     ]
 
@@ -110,10 +99,11 @@ def caption(table: pd.DataFrame) -> str:
 
 
 _WORDS: Final = {"memorized": "memorized", "generalized": "generalized", "fell": "QuBD fell"}
+_NEVER: Final = {"memorized": "never memorized", "generalized": "never generalized", "QuBD fell": "QuBD never fell"}
 
 
 def _step(row: "pd.Series[Any]", word: str) -> str:
-    return f"{word} at step {row['mean']:,.0f}" if row["seeds"] else f"never {word.replace('QuBD ', 'QuBD ')}"
+    return f"{word} at step {row['mean']:,.0f}" if row["seeds"] else _NEVER[word]
 
 
 def _applies(tables: StudyTables) -> str | None:

@@ -20,8 +20,12 @@ LOSSES: Final = ("validation_loss", "train_loss")
 
 
 def prepare(tables: StudyTables) -> pd.DataFrame:
-    """Return mean and range over seeds of losses and ratios (percent), per network, arm and step."""
-    return watched.over_time(tables, (*LOSSES, *RATIOS))
+    """Return mean and range over seeds of losses and ratios (percent), per network, arm and step.
+
+    Rows with the quantity ``best`` have the step of the lowest validation loss, median over seeds.
+    """
+    lines = watched.over_time(tables, (*LOSSES, *RATIOS))
+    return pd.concat([lines, watched.marked_steps(tables, ["best"])], ignore_index=True)
 
 
 def draw(table: pd.DataFrame, figure: Canvas) -> None:
@@ -37,7 +41,9 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
         panels[0].set_title(f"{network}\n{size} parameters", fontsize=7.5)
         for arm in arms:
             own = rows.loc[(rows["labels"] == arm[0]) & (rows["weight_decay"] == arm[1])]
+            best = own.loc[own["quantity"] == "best", "step"]
             for axes, names in zip(panels, ((*LOSSES,), *((name,) for name in RATIOS)), strict=True):
+                watched.mark_step(axes, float(best.iloc[0]), watched.colour_of(arm))
                 for name in names:
                     dashes = watched.DOTTED if name == "train_loss" else watched.SOLID
                     watched.line(axes, own.loc[own["quantity"] == name], watched.colour_of(arm), dashes)
@@ -48,16 +54,18 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
             row[0].set_ylim(bottom=max(1e-4, float(table.loc[table["quantity"].isin(LOSSES), "low"].min())))
         else:
             for axes in row:
-                watched.percent_axis(axes, table.loc[table["quantity"] == name, "mean"])
+                watched.percent_axis(axes, table.loc[table["quantity"] == name, ["low", "high"]].stack())
     for axes in grid[-1]:
         watched.step_axis(axes, float(table["step"].max()))
-    theme.legend_below(figure, [*watched.arm_handles(arms), *_loss_handles()])
+    figure.align_ylabels(grid[:, 0])
+    watched.legend(figure, [*watched.arm_handles(arms), *_other_handles()], 5)
 
 
-def _loss_handles() -> list[Line2D]:
+def _other_handles() -> list[Line2D]:
     return [
         Line2D([], [], color=theme.SOFT, label="validation loss"),
         Line2D([], [], color=theme.SOFT, linestyle=watched.DOTTED, label="training loss"),
+        Line2D([], [], color=theme.SOFT, linestyle=watched.DASHED, linewidth=0.9, label="lowest validation loss"),
     ]
 
 
@@ -74,8 +82,9 @@ def caption(table: pd.DataFrame) -> str:
     seeds = int(table["seeds"].max())
     return (
         "Losses, and complexity of the weights relative to the same weights shuffled within each tensor and to step 0; "
-        f"means of {seeds} seed{'s' if seeds > 1 else ''}, bands from the lowest to the highest. QuBD ends at, in "
-        f"percent of its shuffled self, over the networks: {'; '.join(parts_of)}."
+        f"means of {seeds} seed{'s' if seeds > 1 else ''}, bands from the lowest to the highest, dashed "
+        "the median step of the lowest validation loss. QuBD ends at, in percent of its shuffled self, over the "
+        f"networks: {'; '.join(parts_of)}."
     )
 
 

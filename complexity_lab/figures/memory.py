@@ -30,7 +30,7 @@ def prepare(tables: StudyTables) -> pd.DataFrame:
 def draw(table: pd.DataFrame, figure: Canvas) -> None:
     """Draw a panel per quantity, a line per arm, a bar from the lowest to the highest seed."""
     arms = watched.arms_of(table)
-    figure.set_size_inches(theme.PAGE_WIDTH, 2.5)
+    figure.set_size_inches(theme.PAGE_WIDTH, 2.6)
     panels = figure.subplots(1, len(QUANTITIES), squeeze=False)[0]
     for axes, name in zip(panels, QUANTITIES, strict=True):
         rows = table.loc[table["quantity"] == name]
@@ -44,7 +44,7 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
         else:
             watched.percent_axis(axes, pd.concat([rows["low"], rows["high"]]))
         _examples_axis(axes, sorted(table["examples"].unique()))
-    theme.legend_below(figure, watched.arm_handles(arms))
+    watched.legend(figure, watched.arm_handles(arms), 2)
 
 
 def _arm(axes: Axes, rows: pd.DataFrame, colour: str) -> None:

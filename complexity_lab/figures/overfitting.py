@@ -45,14 +45,15 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
     for row, name in zip(grid[1:], RATIOS, strict=True):
         row[0].set_ylabel(watched.NAMES[name])
         for axes in row:
-            watched.percent_axis(axes, table.loc[table["quantity"] == name, "mean"])
+            watched.percent_axis(axes, table.loc[table["quantity"] == name, ["low", "high"]].stack())
     for axes in grid[-1]:
         watched.step_axis(axes, float(table["step"].max()))
     handles = [
         Line2D([], [], color=theme.SOFT, label="validation loss"),
         Line2D([], [], color=theme.SOFT, linestyle=watched.DOTTED, label="training loss"),
     ]
-    theme.legend_below(figure, [*watched.arm_handles(arms), *handles])
+    figure.align_ylabels(grid[:, 0])
+    watched.legend(figure, [*watched.arm_handles(arms), *handles], 3)
 
 
 def caption(table: pd.DataFrame) -> str:

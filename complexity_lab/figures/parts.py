@@ -79,10 +79,17 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
     for row, of in zip(grid, ("layer", "plane"), strict=True):
         row[0].set_ylabel(f"QuBD of each {of},\n% of shuffled self")
         for axes in row:
-            watched.percent_axis(axes, table.loc[table["of"] == of, "mean"])
+            watched.percent_axis(axes, _reach(table.loc[table["of"] == of]))
     for axes in grid[-1]:
         watched.step_axis(axes, float(table["step"].max()))
+    figure.align_ylabels(grid[:, 0])
     _legend(figure, colours)
+
+
+def _reach(rows: pd.DataFrame) -> "pd.Series[float]":
+    """Return the values that an axis holds: all means, and bands but for the outermost hundredth on each side."""
+    bands = rows[["low", "high"]].stack()
+    return pd.concat([rows["mean"], bands.quantile([0.01, 0.99])])
 
 
 def _draw_parts(axes: Axes, rows: pd.DataFrame, colours: dict[str, str]) -> None:
@@ -102,11 +109,8 @@ def _legend(figure: Canvas, colours: dict[str, str]) -> None:
     planes = [name for name in colours if plane_of(name) is not None]
     names |= {name: f"plane {plane_of(name)}" for name in planes}
     names |= {planes[-1]: f"{names[planes[-1]]} (most significant)"}
-    figure.legend(
-        handles=[Line2D([], [], color=colour, linewidth=1.6, label=names[part]) for part, colour in colours.items()],
-        loc="outside lower center",
-        ncols=len(colours) if len(colours) <= 7 else 4,
-    )
+    handles = [Line2D([], [], color=colour, linewidth=1.6, label=names[part]) for part, colour in colours.items()]
+    watched.legend(figure, handles, len(handles) if len(handles) <= 7 else 4)
 
 
 def caption(table: pd.DataFrame) -> str:

@@ -15,7 +15,7 @@ from complexity_lab.figures.step_axis import step_text
 from complexity_lab.statistics.trajectory import TrajectoryTables, over_seeds, planes
 
 MOST_PANELS: Final = 6
-MOST_CELLS: Final = 96  # of one panel; more have no room for their numbers
+MOST_WRITTEN: Final = 16  # cells side by side; more have no room for their numbers
 _REFERENCES: Final = {"ratio_shuffled": "its shuffled self", "ratio": "its value at the first step"}
 _COLOURS: Final = LinearSegmentedColormap.from_list("planes", [theme.DROP, "#8f86c4", "#f7f7f5", "#e3a7b0", theme.RISE])
 
@@ -52,7 +52,7 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
         if place >= len(groups):
             axes.set_axis_off()
             continue
-        image = _draw_group(axes, table.loc[table["group"] == groups[place]], norm)
+        image = _draw_group(axes, table.loc[table["group"] == groups[place]], norm, columns)
         if len(groups) > 1:
             axes.set_title(groups[place], fontsize=8)
         if place % columns == 0:
@@ -66,19 +66,19 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
     bar.ax.set_ylim(100 + min(below[0], 0), 100 + max(below[1], 0.02 * reach))
 
 
-def _draw_group(axes: Axes, rows: pd.DataFrame, norm: Normalize) -> Any:
+def _draw_group(axes: Axes, rows: pd.DataFrame, norm: Normalize, columns: int) -> Any:
     cells = rows.pivot(index="plane", columns="step", values="mean").sort_index()
     image = axes.imshow(
         cells.to_numpy(float), cmap=_COLOURS, norm=norm, aspect="auto", origin="lower", interpolation="nearest"
     )
     steps = cells.columns.to_numpy(int)
-    shown = _spread(len(steps), 7)
+    shown = _spread(len(steps), (9, 6, 4)[columns - 1])
     axes.set_xticks(shown, [step_text(int(steps[place])) for place in shown])
     axes.set_yticks(range(len(cells)), [str(plane) for plane in cells.index])
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    if cells.size <= MOST_CELLS and len(steps) <= 12:
+    if columns * len(steps) <= MOST_WRITTEN:
         _write(axes, cells.to_numpy(float), norm)
     return image
 

@@ -16,11 +16,14 @@ def step_axis(axes: Axes, steps: npt.NDArray[np.float64]) -> None:
     """Make x the axis of these steps, with a label."""
     positive = steps[steps > 0]
     axes.set_xlabel("training step")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: step_text(value)))
     if not len(positive) or positive.max() < DECADES * positive.min():
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, steps=[1, 2, 5, 10]))
-        return
-    smallest, largest = float(positive.min()), float(positive.max())
+    else:
+        _logarithmic(axes, steps, float(positive.min()), float(positive.max()))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: step_text(value)))  # a new scale brings its own
+
+
+def _logarithmic(axes: Axes, steps: npt.NDArray[np.float64], smallest: float, largest: float) -> None:
     axes.set_xscale("symlog", linthresh=smallest, linscale=0.5)
     low = -0.15 * smallest if (steps <= 0).any() else smallest / 1.2
     axes.set_xlim(low, largest * 1.2)

@@ -6,16 +6,18 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from complexity_lab.figures import theme
 from complexity_lab.figures.numbers import count
-from complexity_lab.statistics.learning import CONDITIONS, StudyTables
+from complexity_lab.statistics.learning import CONDITIONS, StudyTables, landmarks
 
 Arm = tuple[str, float]  # labels and weight decay
 SOLID: Final = "-"
 DOTTED: Final[Any] = (0, (1, 1.3))
+DASHED: Final[Any] = (0, (2.5, 2))
 NAMES: Final = {
     "train_loss": "training loss",
     "validation_loss": "validation loss",
@@ -48,6 +50,23 @@ def over_time(tables: StudyTables, quantities: Sequence[str]) -> pd.DataFrame:
         kind="stable",
         ignore_index=True,
     )
+
+
+def marked_steps(tables: StudyTables, names: Sequence[str]) -> pd.DataFrame:
+    """Return a row per group and landmark: ``step`` and ``mean`` are the median over the seeds that got there.
+
+    ``quantity`` is its name, ``seeds`` how many got there, ``low`` and ``high`` their range; NaN if none did.
+    """
+    rows = []
+    for _, group in landmarks(tables).groupby("group", sort=True):
+        same = {key: group.iloc[0][key] for key in CONDITIONS}
+        for name in names:
+            steps = group[name].dropna().to_numpy(float)
+            known = len(steps) > 0
+            middle = float(np.median(steps)) if known else np.nan
+            spread = {"low": steps.min() if known else np.nan, "high": steps.max() if known else np.nan}
+            rows.append(same | spread | {"quantity": name, "step": middle, "mean": middle, "seeds": len(steps)})
+    return pd.DataFrame(rows)
 
 
 def arms_of(table: pd.DataFrame) -> list[Arm]:
@@ -92,10 +111,10 @@ def line(axes: Axes, rows: pd.DataFrame, colour: str, dashes: Any = SOLID, *, ba
 def mark_step(axes: Axes, step: float, colour: str) -> None:
     """Draw a thin vertical line at a step; nothing for a step that was never reached (NaN)."""
     if np.isfinite(step):
-        axes.axvline(step, color=colour, linewidth=0.7, linestyle=(0, (2, 2)), zorder=0.5)
+        axes.axvline(step, color=colour, linewidth=0.7, linestyle=DASHED, zorder=0.5)
 
 
-def step_axis(axes: Axes, last: float, *, label: bool = True) -> None:
+def step_axis(axes: Axes, last: float) -> None:
     """Make x logarithmic from step 1 on, with step 0 on its left."""
     axes.set_xscale("symlog", linthresh=1, linscale=0.35)
     axes.set_xlim(-0.12, last * 1.08)
@@ -103,13 +122,12 @@ def step_axis(axes: Axes, last: float, *, label: bool = True) -> None:
     axes.xaxis.set_major_locator(FixedLocator(decades))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count(value).replace("\N{NO-BREAK SPACE}", "")))
-    if label:
-        axes.set_xlabel("training step")
+    axes.set_xlabel("training step")
 
 
 def percent_axis(axes: Axes, values: "pd.Series[float]") -> None:
-    """Give y room for percentages around 100, at least from 99 to 101, with a line at 100."""
-    low, high = min(float(values.min()), 99.0), max(float(values.max()), 100.0)
+    """Give y room for percentages around 100, with a line at 100."""
+    low, high = min(float(values.min()), 99.5), max(float(values.max()), 100.2)
     room = 0.06 * (high - low)
     axes.set_ylim(low - room, high + 2 * room)
     axes.axhline(100, color=theme.FAINT, linewidth=0.6, zorder=0)
@@ -118,11 +136,9 @@ def percent_axis(axes: Axes, values: "pd.Series[float]") -> None:
     axes.grid(axis="y")
 
 
-def inner_ticks(grid: np.ndarray) -> None:
-    """Take labels of steps from all rows of panels but the last."""
-    for axes in grid[:-1].ravel():
-        axes.tick_params(axis="x", labelbottom=False)
-        axes.set_xlabel("")
+def legend(figure: Canvas, handles: list[Line2D], columns: int = 4) -> None:
+    """Put a legend of so many columns under all axes."""
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(columns, len(handles)))
 
 
 def why_not(tables: StudyTables, study: str, columns: Sequence[str]) -> str | None:

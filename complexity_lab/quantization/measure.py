@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from complexity_lab.weights.from_module import ModuleWeights
-    from complexity_lab.zoo.digits_data import Digits
+    from complexity_lab.zoo.digits_data import Digits, Images
 
 Row = dict[str, Any]
 Rows = dict[QuantizationTable, list[Row]]
@@ -123,6 +123,10 @@ class _Compared:
         """Return bits by tensor by the rule with another margin."""
         return {layer.tensor: min(most, layer.bits + margin) for layer in self.layers}
 
+    def flat_bits(self, margin: int, most: int) -> dict[str, int]:
+        """Return bits by tensor by the margin alone, as if no plane had shown structure."""
+        return {layer.tensor: min(most, 1 + margin) if layer.suggested else most for layer in self.layers}
+
     def bare_bits(self, margin: int, most: int) -> dict[str, int]:
         """Return bits by tensor by the threshold alone; the highest where a tensor was not scored."""
         return {layer.tensor: min(most, self.bare.get(layer.tensor, most) + margin) for layer in self.layers}
@@ -203,15 +207,16 @@ class _Network:
         return self.known[key]
 
     def _now(self) -> Row:
-        validation, test = score(self.module, self.data.validation), score(self.module, self.data.test)
-        return {
-            "validation_accuracy": validation.accuracy,
-            "validation_loss": validation.loss,
-            "validation_images": validation.images,
-            "test_accuracy": test.accuracy,
-            "test_loss": test.loss,
-            "test_images": test.images,
-        }
+        return self._on("validation", self.data.validation) | self._on("test", self.data.test)
+
+    def alone(self, name: str, bits: int) -> Row:
+        """Return accuracy and loss on validation images with one tensor rounded."""
+        with with_rounded_weights(self.module, {name: bits}):
+            return self._on("validation", self.data.validation)
+
+    def _on(self, part: str, images: Images) -> Row:
+        found = score(self.module, images)
+        return {f"{part}_accuracy": found.accuracy, f"{part}_loss": found.loss, f"{part}_images": found.images}
 
     def row(self, method: str, each: Mapping[str, int], **more: Any) -> Row:
         """Return a row of table ``accuracies``; ``each`` tensor and its bits, empty for unrounded weights."""
@@ -234,14 +239,15 @@ def _accuracies(study: _Network, planes: Mapping[ReferenceName, _Compared], plan
             yield study.row("suggested", chosen, **about)
             budget = sum(number * study.sizes[name] for name, number in chosen.items())
             yield study.row("by_error", bits_by_error(study.errors, study.sizes, budget), **about)
+            yield study.row("flat", found.flat_bits(margin, plan.bits), **about)
             yield study.row("bare", found.bare_bits(margin, plan.bits), **about)
 
 
 def _sensitivities(study: _Network, plan: QuantizationPlan) -> Iterator[Row]:
     """Yield a row per tensor and bits; the network is scored at ``layer_bits``, errors are known at all."""
-    kept = ("validation_accuracy", "validation_loss", "test_accuracy", "test_loss")
+    kept = ("validation_accuracy", "validation_loss")
     for name, errors in study.errors.items():
         for bits, error in enumerate(errors, start=1):
             row = {"tensor": name, "weights": study.sizes[name], "bits": bits, "relative_error": float(error)}
-            scores = study.scores({name: bits}) if bits in plan.layer_bits else {}
+            scores = study.alone(name, bits) if bits in plan.layer_bits else {}
             yield row | {key: scores.get(key) for key in kept}

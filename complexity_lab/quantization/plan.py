@@ -30,6 +30,7 @@ class QuantizationPlan(_Strict):
     shuffles: StrictInt = 20
     initializations: StrictInt = 10  # of the reference random; other seeds than those of the trained networks
     threshold: float = Rule().threshold
+    visible: float = Rule().visible
     alpha: float = Rule().alpha
     margins: tuple[StrictInt, ...] = (0, 1, 2, 3)
     layer_bits: tuple[StrictInt, ...] = (1, 2, 3, 4)  # when one layer alone is rounded
@@ -68,9 +69,9 @@ class QuantizationPlan(_Strict):
         """Return the rule with this margin.
 
         Raises:
-            InputError: threshold, alpha or margin out of range.
+            InputError: threshold, visible, alpha or margin out of range.
         """
-        return Rule(self.threshold, self.alpha, margin)
+        return Rule(self.threshold, self.visible, self.alpha, margin)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as plain JSON types, with the kind that directories are told apart by."""

@@ -147,9 +147,7 @@ def profiles_of(source: WeightSource, rules: Rules) -> dict[str, tuple[tuple[int
 
 def plane_tensors(source: WeightSource) -> Iterable[NamedTensor]:
     """Yield the tensors that are rounded: floating, trainable, two axes or more."""
-    return (
-        tensor for tensor in source.tensors() if isinstance(tensor, NamedTensor) and np.ndim(tensor.values) >= 2
-    )
+    return (tensor for tensor in source.tensors() if isinstance(tensor, NamedTensor) and np.ndim(tensor.values) >= 2)
 
 
 def quantized(values: np.ndarray, rules: Rules) -> Quantized:

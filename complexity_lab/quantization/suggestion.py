@@ -7,17 +7,18 @@ may be dropped only if it was *seen to be random*:
    in fewer than ``alpha`` of the tensors without structure: a one-sided t-test of one number against the draws of the
    reference, Bonferroni over the planes of the tensor. Both are needed: small tensors miss the threshold by chance,
    and large ones are significant by a thousandth.
-2. It is **unresolved** if the spread of the reference is so wide that a drop to ``threshold`` could not have been
-   significant, or if nearly all blocks occur, when BDM hardly moves. What cannot be seen is not dropped.
+2. It is **unresolved** if the spread of the reference is so wide that a drop to ``visible`` percent could have been
+   chance, or if nearly all blocks occur, when BDM hardly moves. What cannot be seen is not dropped.
 3. ``shown`` is the number of most significant planes down to the last that is structured or unresolved.
-4. ``margin`` more planes are kept. Dropping planes adds noise: uniform over a step of the last kept plane, 1/12 of its
-   square, against 1/4 that a balanced plane contributes. So ``margin`` planes more leave noise
-   ``4.8 + 6.0 * margin`` decibels below the least of the structure; without margin it is a third as strong as that.
-5. A tensor without any structured plane, or too small to tell, gets **no suggestion** and keeps the highest bits, with
-   the reason. Weights of random look are not weights that do not matter: a random projection is all random.
+4. The suggestion is ``max(1, shown) + margin`` planes. Dropping planes adds noise: uniform over a step of the last kept
+   plane, 1/12 of its square, against 1/4 that a balanced plane contributes. So ``margin`` planes more leave noise
+   ``4.8 + 6.0 * margin`` decibels below the least of the structure; without margin it is a third as strong as that. The
+   first plane counts even where it looks random: a random projection is all random, and its signs still matter.
+5. A tensor too small to tell (its least significant plane is unresolved) gets **no suggestion** and keeps the highest
+   bits, with the reason. Such tensors are many and hold few of the weights.
 
-What the rule cannot know is how much the network's output depends on the layer. ``complexity-lab study run
-studies/ptq_digits.toml`` measures how often that matters.
+What the rule cannot know is how much the output depends on a layer. ``complexity-lab study run
+studies/ptq_digits.toml`` measures what that costs, and whether the planes tell more than the margin alone.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from complexity_lab.quantization.references import PlaneReference, Reference, pl
 from complexity_lab.weights.source import Kind, NamedTensor, WeightSource
 
 THRESHOLD = 99.0
-MARGIN = 2
+VISIBLE = 95.0  # planes of trained layers with structure are seldom above; some 500 weights are enough to tell
+MARGIN = 3
 SATURATED = 0.999 * 65536  # distinct 4x4 blocks; from 6.9 million weights on in random planes
 
 
@@ -43,17 +45,22 @@ class Rule:
 
     Attributes:
         threshold: percent of the reference below which a drop matters, above 0 and below 100.
+        visible: percent of the reference; where a drop to it could be chance, a plane is not called random; at most
+            ``threshold``.
         alpha: share of tensors without structure that may be taken for structured, above 0 and below 1.
         margin: planes kept below the last structured one, 0 or more.
     """
 
     threshold: float = THRESHOLD
+    visible: float = VISIBLE
     alpha: float = 0.01
     margin: int = MARGIN
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold < 100:
             raise InputError(f"threshold {self.threshold}, wanted percent of the reference, above 0 and below 100")
+        if not 0 < self.visible <= self.threshold:
+            raise InputError(f"visible {self.visible}, wanted percent, above 0 and at most the threshold")
         if not 0 < self.alpha < 1:
             raise InputError(f"alpha {self.alpha}, wanted a share above 0 and below 1")
         if self.margin < 0:
@@ -126,7 +133,7 @@ def evidence(profile: QuBD, reference: PlaneReference, rule: Rule) -> Evidence:
         t = np.where(np.abs(gap) < 1e-9 * reference.mean, 0.0, gap / error)
     limit = critical_t(rule.alpha / profile.bits, reference.freedom)
     structured = (t < -limit) & (percent < rule.threshold)
-    hidden = 100 * limit * error / reference.mean > 100 - rule.threshold
+    hidden = 100 * limit * error / reference.mean > 100 - rule.visible
     unresolved = (hidden & ~structured) | (np.array(profile.distinct) >= SATURATED)
     return Evidence(_floats(percent), _floats(t), tuple(map(bool, structured)), tuple(map(bool, unresolved)))
 
@@ -160,9 +167,7 @@ def suggest_bits(source: WeightSource, reference: Reference, rules: Rules, rule:
     return found
 
 
-def suggest_layer(
-    place: int, tensor: NamedTensor, reference: Reference, rules: Rules, rule: Rule
-) -> LayerSuggestion:
+def suggest_layer(place: int, tensor: NamedTensor, reference: Reference, rules: Rules, rule: Rule) -> LayerSuggestion:
     """Return what the tensor at this place of the model gets.
 
     Raises:
@@ -177,7 +182,7 @@ def suggest_layer(
         return _layer(tensor, rules.bits, "the reference has no tensor of this name and shape", None)
     seen = evidence(profile, compared, rule)
     reason = why_none(profile, seen, rule)
-    return _layer(tensor, rules.bits if reason else min(rules.bits, seen.shown + rule.margin), reason, seen)
+    return _layer(tensor, rules.bits if reason else min(rules.bits, max(1, seen.shown) + rule.margin), reason, seen)
 
 
 def why_none(profile: QuBD, seen: Evidence, rule: Rule) -> str | None:
@@ -188,11 +193,9 @@ def why_none(profile: QuBD, seen: Evidence, rule: Rule) -> str | None:
         if max(profile.distinct) >= SATURATED:
             return "too large: nearly every block of 4x4 bits occurs, and BDM hardly moves"
         return (
-            f"too small: a plane at {rule.threshold:g} % of its reference would not stand out from chance "
+            f"too small: a plane at {rule.visible:g} % of its reference would not stand out from chance "
             f"in {profile.blocks} blocks"
         )
-    if not any(seen.structured):
-        return f"no plane is below {rule.threshold:g} % of its reference beyond chance, which says nothing of bits"
     return None
 
 
@@ -213,9 +216,7 @@ def weighted_bits(pairs: Sequence[tuple[int, int]]) -> float:
 
 def _layer(tensor: NamedTensor, bits: int, reason: str | None, seen: Evidence | None) -> LayerSuggestion:
     shape = tuple(map(int, tensor.values.shape))
-    return LayerSuggestion(
-        tensor.name, tensor.kind, shape, int(tensor.values.size), bits, reason is None, reason, seen
-    )
+    return LayerSuggestion(tensor.name, tensor.kind, shape, int(tensor.values.size), bits, reason is None, reason, seen)
 
 
 def _floats(values: np.ndarray) -> tuple[float, ...]:

@@ -77,7 +77,7 @@ def layer_table(tables: SurveyTables, most: int = MOST_ROWS) -> SortableTable | 
         choices=(*choice("model", "Model", by_name), *choice("kind", "Kind", rows)),
         left_out=_left_out(table, kept),
         csv=csv_uri(table[[column.key for column in _COLUMNS]]),
-        csv_name="layers",
+        csv_name="layer_table",
     )
 
 

@@ -13,7 +13,7 @@ from complexity_lab.statistics import SurveyTables
 THUMBNAIL_DPI = 80
 """560 pixels wide and some 25 kB; the gallery must also work where no script can copy the large picture."""
 
-LARGEST_CSV = 1_000_000  # bytes
+LARGEST_CSV = 300_000  # bytes; a page has some twenty tables, and should stay below a few megabytes
 
 
 @dataclass(frozen=True)

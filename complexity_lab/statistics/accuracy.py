@@ -39,7 +39,8 @@ def read_accuracy(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError(f"{path} cannot be read as CSV ({error}); wanted timm's results format") from error
+        why = " ".join(str(error).split())
+        raise InputError(f"{path} cannot be read as CSV ({why}); wanted timm's results format") from error
     if not isinstance(table.index, pd.RangeIndex):
         raise InputError(f"{path} has rows of more fields than its header; wanted timm's results format")
     missing = [name for name in ("model", "top1") if name not in table.columns]
@@ -50,8 +51,8 @@ def read_accuracy(path: Path) -> pd.DataFrame:
     names = table["model"].str.strip()
     return pd.DataFrame(
         {
-            "name": names.astype(object),
-            "architecture": names.str.split(".", n=1).str[0].astype(object),
+            "name": names.astype("str"),
+            "architecture": names.str.split(".", n=1).str[0].astype("str"),
             "img_size": _numbers(path, table, "img_size"),
             "top1": _percentages(path, table, "top1", required=True) / 100,
             "top5": _percentages(path, table, "top5") / 100,
@@ -76,7 +77,7 @@ def model_accuracy(models: pd.DataFrame, published: pd.DataFrame | None) -> pd.D
     """
     rows = [_one(row, published) for row in models[["model", "architecture", "test_accuracy"]].to_dict("records")]
     table = pd.DataFrame(rows, columns=list(ACCURACY_COLUMNS))
-    return table.astype({"accuracy": float} | dict.fromkeys(("model", "origin", "matched", "reason"), object))
+    return table.astype({"accuracy": float} | dict.fromkeys(("model", "origin", "matched", "reason"), "str"))
 
 
 def _one(row: dict[Any, Any], published: pd.DataFrame | None) -> dict[Any, Any]:

@@ -113,9 +113,12 @@ def _first_split(table: pd.DataFrame) -> pd.DataFrame:
     step = initial - first
     return table.assign(
         drop=initial - trained,
-        parts=np.select(
-            [no_shuffle, no_first], [ARRANGEMENT_HOLDS_DISTRIBUTION, DISTRIBUTION_HOLDS_FIRST], default=THREE
-        ).astype(object),
+        parts=pd.array(
+            np.select(
+                [no_shuffle, no_first], [ARRANGEMENT_HOLDS_DISTRIBUTION, DISTRIBUTION_HOLDS_FIRST], default=THREE
+            ),
+            dtype="str",
+        ),
         sign_bias=np.where(planes, np.nan, step),
         location_scale=np.where(planes, step, np.nan),
         distribution=np.where(no_first, initial, first) - shuffle,

@@ -54,11 +54,11 @@ def resolution_table(ratios: pd.DataFrame, *, z: float = Z) -> pd.DataFrame:
     table = table.assign(
         effect=effect,
         detectable=detectable,
-        null=null,
+        null=pd.array(null, dtype="str"),
         seeds=noises["seeds"],
         permutations=noises["permutations"],
         limit=limit,
-        limited_by=limited_by,
+        limited_by=pd.array(limited_by, dtype="str"),
         resolved=effect > limit,  # False for NaN
     )
     return table[list(RESOLUTION_COLUMNS)]

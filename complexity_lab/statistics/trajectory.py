@@ -158,3 +158,20 @@ def extremes(tables: TrajectoryTables) -> pd.DataFrame:
             | {"lowest_step": lowest["step"], "lowest_ratio": lowest["ratio"]}
         )
     return pd.DataFrame(rows)
+
+
+def by_step(tables: TrajectoryTables, metrics: Sequence[str]) -> pd.DataFrame:
+    """Return one row per run and step, also of those that failed: losses, and of each metric two ratios.
+
+    Columns: ``run``, ``step``, ``epoch``, losses and accuracies, ``METRIC_ratio`` to the start and ``METRIC_shuffled``
+    to the shuffled self, ``source``, and ``reason``, the first why a number of the network failed.
+    """
+    each = tables.steps.drop_duplicates(["run", "step"])
+    found = each[["run", "step", "epoch", *LOSSES, "source"]].merge(
+        tables.failures[["run", "step", "reason"]], on=["run", "step"], how="left"
+    )
+    for metric in metrics:
+        own = tables.ratios.loc[tables.ratios["metric"] == metric, ["run", "step", "ratio", "ratio_shuffled"]]
+        own = own.rename(columns={"ratio": f"{metric}_ratio", "ratio_shuffled": f"{metric}_shuffled"})
+        found = found.merge(own, on=["run", "step"], how="left")
+    return found.sort_values(["run", "step"], kind="stable", ignore_index=True)

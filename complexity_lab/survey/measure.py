@@ -30,13 +30,13 @@ from complexity_lab.controls.iid import iid_null_of
 from complexity_lab.errors import ComplexityLabError, InputError, WeightsError
 from complexity_lab.estimators.compressors import Compressed, Payload, PayloadStream
 from complexity_lab.estimators.ctm import ctm_table, shape_name
-from complexity_lab.estimators.estimator import CompressorEstimator, CountEstimator, estimator
+from complexity_lab.estimators.estimator import CompressorEstimator, CountEstimator, StreamEstimator, estimator
 from complexity_lab.estimators.presets import Preset
 from complexity_lab.estimators.qubd import Rules
 from complexity_lab.survey.compression import CompressorPool
 from complexity_lab.survey.controls import ControlReader, permutation_rows
 from complexity_lab.survey.planes import PlaneReader, marks
-from complexity_lab.survey.streams import StreamEstimator, StreamReader
+from complexity_lab.survey.streams import StreamReader
 from complexity_lab.weights.source import NamedTensor, SkippedTensor, WeightSource
 
 Row = dict[str, Any]

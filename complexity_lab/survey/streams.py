@@ -5,11 +5,10 @@ from __future__ import annotations
 from math import isnan
 from typing import Any
 
-import complexity_lab.estimators.estimator as registry
+from complexity_lab.estimators.estimator import StreamEstimator
 from complexity_lab.weights.source import NamedTensor
 
 Row = dict[str, Any]
-StreamEstimator: Any = getattr(registry, "StreamEstimator", type("none", (), {}))  # TEMPORARY
 
 
 class StreamReader:

@@ -53,8 +53,6 @@ SENSITIVITIES: tuple[Column, ...] = (
     ("relative_error", pa.float64(), "squared rounding error over squared norm of the tensor"),
     ("validation_accuracy", pa.float64(), "with this tensor alone rounded; fraction; null if not evaluated"),
     ("validation_loss", pa.float64(), "cross-entropy; nats; null if not evaluated"),
-    ("test_accuracy", pa.float64(), "as validation_accuracy"),
-    ("test_loss", pa.float64(), "as validation_loss"),
 )
 
 ACCURACIES: tuple[Column, ...] = (
@@ -63,7 +61,7 @@ ACCURACIES: tuple[Column, ...] = (
     ("family", pa.string(), "family of architectures"),
     ("parameters", pa.int64(), "trainable parameters"),
     ("seed", pa.int64(), "of the training"),
-    ("method", pa.string(), "float, uniform, suggested, bare (threshold alone) or by_error (same budget, no planes)"),
+    ("method", pa.string(), "float, uniform, suggested; flat, bare, by_error: see statistics.quantization"),
     ("reference", pa.string(), "of a suggestion, or of the one whose budget this is; null otherwise"),
     ("margin", pa.int64(), "planes kept below the structure; null without reference"),
     ("bits", pa.int64(), "of uniform rounding; null otherwise"),
@@ -98,7 +96,9 @@ def write_network(
         for table, columns in QUANTIZATION_TABLES.items():
             content = list(rows.get(table, ()))  # type: ignore[call-overload]  # the literals
             sink = pa.BufferOutputStream()
-            pq.write_table(pa.Table.from_pylist(content, schema=schema(columns, dict(metadata))), sink, compression="zstd")
+            pq.write_table(
+                pa.Table.from_pylist(content, schema=schema(columns, dict(metadata))), sink, compression="zstd"
+            )
             (directory / table).mkdir(parents=True, exist_ok=True)
             write_atomically(directory / table / part_name(network), sink.getvalue())
 

@@ -105,6 +105,7 @@ class SeriesResult:
     measured: int = 0
     kept: int = 0
     ok: int = 0
+    steps: set[int] = field(default_factory=set)  # that the tables hold
     failed: dict[int, str] = field(default_factory=dict)  # step -> the first reason
 
     @property
@@ -179,6 +180,7 @@ class _Measuring:
             done[step] = rows
             result.measured += 1
             self._tell_one(step, rows, result, len(left))
+        result.steps = set(done)
         for step, rows in sorted(done.items()):
             reason = failure_of(rows)
             if reason is None:

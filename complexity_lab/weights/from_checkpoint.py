@@ -8,6 +8,7 @@ import struct
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from complexity_lab.arrays import as_numpy, dtype_name, is_array, require_loaded
 from complexity_lab.errors import UnreachableError, WeightsError
 from complexity_lab.weights.from_safetensors import SafetensorsFile, check_order, read_index, reason_to_skip
 from complexity_lab.weights.nesting import flat_state
-from complexity_lab.weights.source import NamedTensor, Order, SkippedTensor, WeightSource, kind_of_name
+from complexity_lab.weights.source import NamedTensor, Order, Reader, SkippedTensor, WeightSource, kind_of_name
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 _SHORT = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}  # as safetensors names them
@@ -44,14 +45,18 @@ class StateDict:
             WeightsError: other tensors or shapes than in ``order``, a tensor on the meta device, or not clear what of
                 the mapping is the model.
         """
+        for read in self.readers().values():
+            yield read()
+
+    def readers(self) -> dict[str, Reader]:
+        """Return name -> reader of the entry, in the order of ``tensors``, which says what is raised."""
         state = flat_state(self.state, self.label)
         names = list(state)
         if self.order is not None:
             check_order(self.order, _shapes(state, self.label), self.label)
             names = [*self.order, *(name for name in names if name not in self.order)]
         seen: set[Place] = set()
-        for name in names:
-            yield _entry(name, state[name], self.label, seen)
+        return {name: _reader(name, state[name], self.label, seen) for name in names}
 
 
 def _shapes(state: Mapping[str, Any], label: str) -> dict[str, tuple[int, ...]]:
@@ -63,18 +68,22 @@ def _shapes(state: Mapping[str, Any], label: str) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _entry(name: str, values: Any, label: str, seen: set[Place]) -> NamedTensor | SkippedTensor:
-    """Return one entry of a state dict; ``seen`` collects where the values of the earlier ones lie."""
+def _reader(name: str, values: Any, label: str, seen: set[Place]) -> Reader:
+    """Return what reads one entry of a state dict; ``seen`` collects where the values of the earlier ones lie."""
     if not is_array(values):
         found = type(values).__name__
-        return SkippedTensor(name, (), found, "other", f"not a tensor ({found})")
+        return partial(SkippedTensor, name, (), found, "other", f"not a tensor ({found})")
     require_loaded(values, f"tensor {name} of {label}")
     shape, dtype = shape_of(values), dtype_name(values)
     reason = _reason_to_skip(name, values, seen)
     if reason:
-        return SkippedTensor(name, shape, dtype, kind_of_name(name, len(shape)), reason)
+        return partial(SkippedTensor, name, shape, dtype, kind_of_name(name, len(shape)), reason)
     seen.add(_place(values))
-    return NamedTensor(name, as_numpy(values), kind_of_name(name, len(shape)))
+    return partial(_read, name, values)
+
+
+def _read(name: str, values: Any) -> NamedTensor:
+    return NamedTensor(name, as_numpy(values), kind_of_name(name, len(shape_of(values))))
 
 
 def _reason_to_skip(name: str, values: Any, seen: set[Place]) -> str | None:
@@ -114,7 +123,12 @@ class TorchFile:
             WeightsError: it is truncated, holds more than tensors (never executed), no state dict, or other tensors
                 than ``order``.
         """
-        yield from StateDict(load_state_dict(self.path), self.label, self.order).tensors()
+        for read in self.readers().values():
+            yield read()
+
+    def readers(self) -> dict[str, Reader]:
+        """Return name -> reader of the tensor, in the order of ``tensors``; all values are in memory while it lives."""
+        return StateDict(load_state_dict(self.path), self.label, self.order).readers()
 
 
 def load_state_dict(path: Path) -> dict[str, Any]:

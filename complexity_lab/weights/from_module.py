@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from complexity_lab.arrays import array_of, dtype_name, require_loaded, shape_of, why_not_dense
-from complexity_lab.weights.source import SCORED, Kind, NamedTensor, SkippedTensor, kind_of_name
+from complexity_lab.weights.source import SCORED, Kind, NamedTensor, Reader, SkippedTensor, kind_of_name
 
 if TYPE_CHECKING:
     import torch
@@ -34,11 +34,19 @@ class ModuleWeights:
         Raises:
             WeightsError: a parameter has no values: it is on the meta device, or not initialized yet.
         """
+        for read in self.readers().values():
+            yield read()
+
+    def readers(self) -> dict[str, Reader]:
+        """Return name -> reader of the parameter, in the order of ``tensors``."""
         from torch import nn
 
-        for name, parameter, owner in _parameters(self.module):
-            in_norm, in_embedding = "norm" in type(owner).__name__.lower(), isinstance(owner, nn.Embedding)
-            yield self._tensor(name, parameter, in_norm, in_embedding)
+        return {
+            name: partial(
+                self._tensor, name, parameter, "norm" in type(owner).__name__.lower(), isinstance(owner, nn.Embedding)
+            )
+            for name, parameter, owner in _parameters(self.module)
+        }
 
     def _tensor(
         self, name: str, parameter: torch.Tensor, in_norm: bool, in_embedding: bool

@@ -8,15 +8,17 @@ because every mapped page that was touched counts as resident: a pass over a fil
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from complexity_lab.errors import UnreachableError, WeightsError
-from complexity_lab.weights.source import NamedTensor, Order, SkippedTensor, kind_of_name
+from complexity_lab.weights.source import NamedTensor, Order, Reader, SkippedTensor, kind_of_name
 
 FLOATS = ("F64", "F32", "F16", "BF16")
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")  # of batch normalization; a file does not mark them
@@ -35,7 +37,7 @@ class StoredTensor:
 
 @dataclass(frozen=True)
 class SafetensorsFile:
-    """The tensors of one file, or of several shards, as a weight source.
+    """The tensors of one file as a weight source.
 
     A safetensors file does not store the order of the model, so ``order`` may give it, with the shape that each tensor
     must have (the initial and the trained file of a pair are of one architecture and read in one order); otherwise
@@ -56,15 +58,51 @@ class SafetensorsFile:
 
     def tensors(self) -> Iterator[NamedTensor | SkippedTensor]:
         """Yield the tensors; each array is valid until the next one is read."""
+        for read in self.readers().values():
+            yield read()
+
+    def readers(self) -> dict[str, Reader]:
+        """Return name -> reader of the tensor, in the order of ``tensors``; the arrays share one buffer."""
         index = {stored.name: stored for stored in read_index(self.path)}
         found = {name: stored.shape for name, stored in index.items()}
         order = self.order if self.order is not None else found
         check_order(order, found, self.label)
-        largest = max((stored.size for stored in index.values() if stored.dtype in FLOATS), default=0)
-        buffer = np.empty(largest, dtype=np.uint8)
-        with self.path.open("rb", buffering=0) as file:
-            for name in order:
-                yield _read(file, index[name], buffer)
+        return _readers((self.path, index[name]) for name in order)
+
+
+@dataclass(frozen=True)
+class SafetensorsShards:
+    """Several safetensors files of one model, read one after the other, each in the order of its names.
+
+    Raises (on reading):
+        UnreachableError: a file does not exist or cannot be read.
+        WeightsError: a file is truncated, corrupt or not safetensors, or two of them hold a tensor of one name.
+    """
+
+    files: tuple[Path, ...]
+    label: str
+
+    def tensors(self) -> Iterator[NamedTensor | SkippedTensor]:
+        """Yield the tensors of all files; each array is valid until the next one is read."""
+        for read in self.readers().values():
+            yield read()
+
+    def readers(self) -> dict[str, Reader]:
+        """Return name -> reader of the tensor, in the order of ``tensors``; the arrays share one buffer."""
+        places = [(path, stored) for path in self.files for stored in read_index(path)]
+        names = [stored.name for _, stored in places]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise WeightsError(f"{self.label} holds {twice} in two of its files; they need to be shards of one model")
+        return _readers(places)
+
+
+def _readers(places: Iterable[tuple[Path, StoredTensor]]) -> dict[str, Reader]:
+    """Return name -> reader of tensors that share one buffer, as large as the largest of them."""
+    places = list(places)
+    largest = max((stored.size for _, stored in places if stored.dtype in FLOATS), default=0)
+    buffer = np.empty(largest, dtype=np.uint8)  # takes memory only as far as it is written
+    return {stored.name: partial(_read, path, stored, buffer) for path, stored in places}
 
 
 def check_order(order: Order, found: Order, label: str) -> None:
@@ -132,20 +170,27 @@ def reason_to_skip(name: str, dtype: str, size: int) -> str | None:
     return "zero-size tensor" if size == 0 else None
 
 
-def _read(file: BinaryIO, stored: StoredTensor, buffer: np.ndarray) -> NamedTensor | SkippedTensor:
+def _read(path: Path, stored: StoredTensor, buffer: np.ndarray) -> NamedTensor | SkippedTensor:
     kind = kind_of_name(stored.name, len(stored.shape))
     reason = reason_to_skip(stored.name, stored.dtype, stored.size)
     if reason:
         return SkippedTensor(stored.name, stored.shape, stored.dtype.lower(), kind, reason)
-    view = buffer[: stored.size].data
+    try:
+        with path.open("rb", buffering=0) as file:
+            _fill(buffer[: stored.size].data, file, stored)
+    except OSError as error:
+        raise UnreachableError(f"{path} cannot be read: {error}") from None
+    return NamedTensor(stored.name, buffer[: stored.size].view(_dtype(stored.dtype)).reshape(stored.shape), kind)
+
+
+def _fill(view: memoryview, file: FileIO, stored: StoredTensor) -> None:
     file.seek(stored.offset)
     read = 0
     while read < stored.size:
-        got = file.readinto(view[read:])  # type: ignore[attr-defined]
+        got = file.readinto(view[read:])
         if not got:
             raise WeightsError(f"{file.name} ends inside tensor {stored.name}; fetch it again")
         read += got
-    return NamedTensor(stored.name, buffer[: stored.size].view(_dtype(stored.dtype)).reshape(stored.shape), kind)
 
 
 def _dtype(name: str) -> np.dtype[Any]:

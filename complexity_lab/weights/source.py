@@ -1,6 +1,6 @@
 """Named tensors in model order: what every reader of weights yields and every measurement consumes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -32,6 +32,9 @@ class SkippedTensor:
     dtype: str
     kind: Kind
     reason: str
+
+
+Reader = Callable[[], NamedTensor | SkippedTensor]  # reads one tensor, as often as it is called
 
 
 class WeightSource(Protocol):

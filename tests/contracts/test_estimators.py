@@ -6,17 +6,29 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from complexity_lab.errors import ComplexityLabError, UnknownNameError
-from complexity_lab.estimators.estimator import REGISTRY, CountEstimator, estimator
+from complexity_lab.errors import ComplexityLabError, InputError, UnknownNameError
+from complexity_lab.estimators.estimator import REGISTRY, CountEstimator, StreamEstimator, estimator
 from tests.naive import bdm as naive_bdm
 from tests.naive import compressors as naive_compressors
+from tests.naive import lz76 as naive_lz76
 from tests.oracle import pybdm
 
 EVERY = pytest.mark.parametrize("item", REGISTRY.values(), ids=list(REGISTRY))
+STREAMS = [item for item in REGISTRY.values() if isinstance(item, StreamEstimator)]
+EVERY_STREAM = pytest.mark.parametrize("item", STREAMS, ids=[item.name for item in STREAMS])
+READS_FLOATS = {"exponent_entropy", "mantissa_entropy"}  # their numbers are those of a float format
 
 
 def random_weights(side=60, seed=0):
     return np.random.default_rng(seed).choice(np.array([-1, 1], dtype=np.float32), (side, side))
+
+
+def noise(item):
+    """Weights that this estimator finds complex, in a format that any other float format can hold."""
+    if item.name not in READS_FLOATS:
+        return random_weights()
+    mantissas = np.random.default_rng(0).integers(128, 256, (60, 60))  # eight bits, as bfloat16 has them
+    return np.ldexp(random_weights(), -(mantissas % 7)) * mantissas.astype(np.float32)
 
 
 def ctm_of_pybdm(axes):
@@ -27,6 +39,10 @@ def ctm_of_pybdm(axes):
 
 def naive_score(item, weights):
     """The number by definition, from code that shares nothing with the package."""
+    if item.name in READS_FLOATS:
+        return getattr(naive_lz76, item.name)(weights.ravel().tolist(), "float32")
+    if item.name == "lz76_density":
+        return naive_lz76.density(naive_bdm.bits_of(weights.ravel().tolist()))
     if not isinstance(item, CountEstimator):
         return naive_compressors.rate(naive_compressors.payload(weights.ravel(), item.payload), item.compressor)
     flat = naive_bdm.bits_of(weights.ravel().tolist())
@@ -51,24 +67,34 @@ def test_it_has_a_name_a_unit_and_a_source(item):
 
 @EVERY
 def test_it_equals_its_naive_twin(item):
-    for weights in (random_weights(), random_weights(61, 1) * np.float32(0.5), np.ones((40, 40), dtype=np.float32)):
+    for weights in (noise(item), random_weights(61, 1) * np.float32(0.5), np.ones((40, 40), dtype=np.float32)):
         assert item.score(weights) == pytest.approx(naive_score(item, weights), rel=1e-12, abs=1e-12)
 
 
 @EVERY
 def test_it_is_deterministic_and_leaves_its_input_alone(item):
-    weights = random_weights()
+    weights = noise(item)
     before = weights.copy()
     assert item.score(weights) == item.score(weights)
     np.testing.assert_array_equal(weights, before)
 
 
 @EVERY
-def test_strides_and_types_of_the_same_numbers_change_nothing(item):
-    weights = random_weights()
+def test_strides_and_byte_order_of_the_same_numbers_change_nothing(item):
+    weights = noise(item)
     expected = item.score(weights)
-    same = [np.asfortranarray(weights), np.repeat(weights, 2, axis=0)[::2]]
-    same += [weights.astype(dtype) for dtype in (np.float64, np.float16, ml_dtypes.bfloat16, ">f4")]
+    for same in (np.asfortranarray(weights), np.repeat(weights, 2, axis=0)[::2], weights.astype(">f4")):
+        assert item.score(same) == expected
+
+
+@EVERY
+def test_the_type_of_the_same_numbers_changes_nothing_unless_it_is_what_is_scored(item):
+    weights = noise(item)
+    expected = item.score(weights)
+    same = [weights.astype(dtype) for dtype in (np.float64, np.float16, ml_dtypes.bfloat16)]
+    if item.name in READS_FLOATS:
+        assert [item.score(other) for other in same] == pytest.approx([expected] * 3, rel=0.01)  # other bytes
+        return
     if "float32" not in item.name:
         same += [(weights > 0).astype(dtype) for dtype in (bool, np.uint8, np.int64)]
     for other in same:
@@ -76,9 +102,19 @@ def test_strides_and_types_of_the_same_numbers_change_nothing(item):
 
 
 @EVERY
+def test_bits_are_scored_or_refused_by_name(item):
+    bits = (random_weights() > 0).astype(np.uint8)
+    if item.name in READS_FLOATS:
+        with pytest.raises(InputError, match="dtype uint8 has no exponent and mantissa, wanted weights in float64"):
+            item.score(bits)
+    else:
+        assert item.score(bits) >= 0
+
+
+@EVERY
 def test_a_constant_is_simpler_than_noise(item):
-    constant, noise = item.score(np.ones((60, 60), dtype=np.float32)), item.score(random_weights())
-    assert constant > noise if item.unit == "raw/compressed" else constant < noise
+    constant, noisy = item.score(np.ones((60, 60), dtype=np.float32)), item.score(noise(item))
+    assert constant > noisy if item.unit == "raw/compressed" else constant < noisy
 
 
 @EVERY
@@ -96,6 +132,39 @@ def test_what_is_not_finite_is_refused(item):
         weights[7, 7] = bad
         with pytest.raises(ComplexityLabError, match="1 of 3600 weights are NaN or infinite"):
             item.score(weights)
+
+
+@EVERY_STREAM
+def test_a_stream_of_tensors_scores_like_the_whole(item):
+    weights, accumulator = noise(item), item.start()
+    for part in np.split(weights, [1, 1, 20, 37]):
+        accumulator.add(part)
+    assert accumulator.value() == accumulator.value() == item.score(weights)
+    assert accumulator.scored == weights.size
+
+
+@EVERY_STREAM
+def test_accumulators_share_nothing_and_keep_no_view_of_a_tensor(item):
+    first, second, weights = item.start(), item.start(), noise(item)
+    expected = item.score(weights)
+    first.add(weights)
+    weights[:] = 1  # readers of files overwrite the tensor before
+    second.add(weights)
+    assert first.value() == expected
+    assert second.value() < expected
+
+
+@EVERY_STREAM
+def test_what_was_refused_leaves_no_trace(item):
+    weights, accumulator = noise(item), item.start()
+    bad = weights.copy()
+    bad[0, 0] = np.inf
+    accumulator.add(weights[:30])
+    for refused in (bad, np.array([2, 3])):
+        with pytest.raises(ComplexityLabError):
+            accumulator.add(refused)
+    accumulator.add(weights[30:])
+    assert accumulator.value() == item.score(weights)
 
 
 def test_an_unknown_name_suggests_the_nearest():

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from complexity_lab.figures import FIGURES, bdm_ratio, strips
+from complexity_lab.figures.axes import thinned
 from complexity_lab.figures.layers import BINS, strip
 from complexity_lab.statistics import SurveyTables, decompose
 from tests.synthetic import make_survey
@@ -103,22 +104,97 @@ def test_histogram_bins_cover_all_ratios_and_split_at_one(ratios):
     assert counts[edges[1:] <= 1 + 1e-12].sum() == sum(ratio < 1 for ratio in ratios)
 
 
-ABSENT = {"bdm_ratio", "effect_size", "decomposition", "compressor_ratios", "layers"}
+PLANES = {"ranked_planes", "plane_profiles", "layer_planes", "decomposition_planes"}
+OF_BDM = {"bdm_ratio", "effect_size", "decomposition", "controls", "layers"}
+ABSENT = OF_BDM | PLANES | {"compressor_ratios", "layer_bars", "resolution", "accuracy"}
+LAYERS = {"layers", "layer_planes", "layer_bars"}
+FULL = {"n_models": 2, "planes": 3, "nulls": ("shuffle", "gaussian", "permutation"), "accuracy": True, "tensors": 2}
 
 
 @pytest.mark.parametrize(
     ("shape", "missing"),
     [
-        ({"n_models": 2}, set()),
+        (FULL, set()),
+        ({"n_models": 2}, PLANES),
+        (FULL | {"nulls": ()}, {"decomposition_planes"}),
+        (FULL | {"tensors": 0}, PLANES | LAYERS),
+        (FULL | {"zoo": "timm", "accuracy": False}, {"accuracy"}),
+        (FULL | {"metrics": ()}, OF_BDM - {"controls", "layers"} | {"initial_spread"}),
         ({"n_models": 2, "trained_seeds": 0}, ABSENT),
         ({"n_models": 2, "failed": 2}, set(FIGURES)),
         ({"n_models": 0}, set(FIGURES)),
         ({"n_models": 2, "metrics": ("gzip",), "tensors": 0}, set(FIGURES) - {"compressor_ratios"}),
-        ({"n_models": 2, "tensors": 0}, {"layers"}),
+        ({"n_models": 2, "tensors": 0}, PLANES | LAYERS),
     ],
 )
 def test_figures_say_why_they_do_not_apply(shape, missing):
     survey = make_survey(**shape)
-    tables = SurveyTables(survey.models, survey.measurements)
+    tables = survey.tables
     reasons = {name: figure.applies(tables) for name, figure in FIGURES.items()}
     assert {name for name, reason in reasons.items() if reason} == missing
+
+
+@pytest.fixture(scope="module")
+def rich():
+    nulls = ("shuffle", "gaussian", "permutation")
+    return make_survey(n_models=9, planes=4, nulls=nulls, accuracy=True, tensors=4).tables
+
+
+def test_ranked_planes_have_a_cell_per_model_and_plane_simplest_first(rich):
+    table = FIGURES["ranked_planes"].prepare(rich)
+    assert table.groupby("rank")["plane"].apply(list).tolist() == [[-1, 0, 1, 2, 3]] * 9
+    totals = table.loc[table["plane"] == -1]
+    assert totals["percent"].is_monotonic_increasing
+    expected = rich.ratios.set_index(["model", "metric"])["ratio"]
+    np.testing.assert_allclose(
+        table["percent"], 100 * expected.loc[list(zip(table["model"], table["metric"], strict=True))]
+    )
+
+
+def test_profiles_have_every_reference(rich):
+    table = FIGURES["plane_profiles"].prepare(rich)
+    assert table["reference"].unique().tolist() == ["initial", "own", "shuffled"]
+    assert len(table) == 3 * 9 * 4
+
+
+@pytest.mark.parametrize(("name", "most"), [("layer_planes", 6), ("layer_bars", 4)])
+def test_few_models_stand_for_many(rich, name, most):
+    table = FIGURES[name].prepare(rich)
+    shown = table.drop_duplicates("model")
+    assert len(shown) == most
+    ranked = rich.ratios.loc[rich.ratios["metric"] == "qubd"].sort_values("ratio")["model"].tolist()
+    assert shown["model"].tolist()[0] == ranked[0]
+    assert shown["model"].tolist()[-1] == ranked[-1]
+    assert shown["total"].is_monotonic_increasing
+
+
+def test_controls_are_changes_from_the_initial_mean(rich):
+    table = FIGURES["controls"].prepare(rich)
+    assert set(table["metric"]) == {"bdm", "qubd"}
+    ratios = rich.ratios.set_index(["metric", "model"])
+    for null, column in (("trained", "trained_mean"), ("iid", "iid_mean"), ("shuffle", "shuffle_mean")):
+        rows = table.loc[(table["null"] == null) & (table["metric"] == "bdm")].set_index("model")
+        expected = ratios.loc["bdm"].loc[rows.index]
+        np.testing.assert_allclose(rows["change_percent"], 100 * (expected[column] / expected["initial_mean"] - 1))
+
+
+def test_accuracy_has_the_models_whose_accuracy_is_known(rich):
+    table = FIGURES["accuracy"].prepare(rich)
+    known = rich.accuracies.set_index("model")["accuracy"]
+    np.testing.assert_array_equal(table["accuracy"], known.loc[table["model"]])
+    assert set(table["origin"]) == {"file", "survey"}
+
+
+def test_single_planes_stay_out_of_the_comparison_of_metrics(rich):
+    assert not FIGURES["compressor_ratios"].prepare(rich)["metric"].str.contains("plane").any()
+    assert "qubd" in set(FIGURES["compressor_ratios"].prepare(rich)["metric"])
+
+
+@given(st.lists(st.sampled_from([0.0, 1e-3, -1e-3, 1e-2, -1e-2, 0.1, -0.1, 1.0, 10.0]), unique=True), st.integers(3, 9))
+def test_thinned_ticks_keep_zero_and_the_largest(ticks, most):
+    ticks = sorted({*ticks, 0.0})
+    kept = thinned(ticks, most)
+    assert set(kept) <= set(ticks)
+    assert 0.0 in kept
+    assert max(map(abs, kept)) == max(map(abs, ticks))
+    assert len(kept) <= max(most, 3)

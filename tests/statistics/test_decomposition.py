@@ -127,11 +127,14 @@ def test_each_state_against_its_own_nulls_in_three():
     assert without.gained_arrangement == without.gained == 30
 
 
-@settings(max_examples=15)
+COMPARED = compare(*tables([model_row("m")], [row("m", state, 0, "bdm", 1.0) for state in ("initial", "trained")]))
+
+
 @given(bits, bits, bits, bits, st.sampled_from(["bdm", "qubd"]))
 def test_three_parts_add_up_to_the_drop(initial, trained, first, shuffle, metric):
-    nulls = {"iid_mean": first, "gaussian_mean": first, "shuffle_mean": shuffle}
-    found = three(metric, initial, trained, nulls)
+    means = {"initial_mean": initial, "trained_mean": trained, "shuffle_mean": shuffle}
+    table = COMPARED.assign(metric=metric, iid_mean=first, gaussian_mean=first, **means)
+    found = decompose(table).iloc[0]
     start = found.sign_bias if metric == "bdm" else found.location_scale
     largest = max(initial, trained, first, shuffle)
     assert start + found.distribution + found.arrangement == pytest.approx(initial - trained, abs=1e-9 * largest)

@@ -115,7 +115,7 @@ def test_layers_of_the_sum_know_what_starts_constant():
     assert math.isnan(found.ratio)
 
 
-SATURATED = int(12 * 65536)
+SATURATED = 12 * 65536
 
 
 @pytest.mark.parametrize(("weights", "saturation", "saturated"), [((40, 60), 12, True), ((60, 40), 0.5, False)])
