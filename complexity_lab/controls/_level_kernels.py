@@ -18,7 +18,7 @@ from numba import njit
 from complexity_lab.controls._shuffle_kernels import _next
 
 OPTIONS: dict[str, Any] = {"nogil": True, "boundscheck": False, "cache": True}
-CACHED = 1 << 18  # values shuffled in place; 100 million levels take 0.5 s so, 2.2 s without buckets
+CACHED = 1 << 18  # values shuffled in place; buckets take 40 % of the time of a plain shuffle of 100 million levels
 PIECE = 1 << 16  # levels that are counted plane after plane while they are in cache
 SQUARE = 16
 LOW = np.uint64(0xFFFFFFFF)

@@ -49,21 +49,17 @@ def count_components(bits: np.ndarray, states: np.ndarray) -> int:
 
     ``states``: int32 ``[2 n + 1 or more, 4]``, scratch.
 
-    ``at`` is the state of the ``matched`` bits of the component that is being read. It is asked for the next bit before
-    the text grows by that bit, so an earlier place may overlap the component but cannot be the component itself.
+    ``at`` is the state of the word that is being read, or one that occurs at the same places before. It is asked for
+    the next bit before the text grows by that bit, so an earlier place may overlap the word but cannot be its own.
+    Growing may split the state and give the word, which now also ends the text, a new one; the old state still stands
+    for the earlier places, and these are all that the next bit is looked up in.
     """
     states[0, 0] = states[0, 1] = states[0, LENGTH] = 0
     states[0, LINK] = -1
-    used, last, components, at, matched = 1, 0, 0, 0, 0
+    used, last, components, at = 1, 0, 0, 0
     for bit in bits:
         at = states[at, bit]
         grown = _grow(states, used, last, bit)
         last, used = used, grown
-        if at == 0:
-            components += 1
-            matched = 0
-            continue
-        matched += 1
-        if states[states[at, LINK], LENGTH] >= matched:  # the state was split, and these bits are in the short part
-            at = states[at, LINK]
-    return components + (matched > 0)
+        components += at == 0
+    return components + (at != 0)

@@ -61,7 +61,7 @@ def _axes(grid: np.ndarray, table: pd.DataFrame, last: float) -> None:
         axes.grid(axis="y")
     for row, names, label in zip(grid[1:], RATIOS, ("% of shuffled self", "% of step 0"), strict=True):
         row[0].set_ylabel(f"complexity,\n{label}")
-        values = table.loc[table["quantity"].isin(names), ["low", "high"]].stack()
+        values = watched.ends_of(table.loc[table["quantity"].isin(names)])
         for axes in row:
             watched.percent_axis(axes, values)
     for axes in grid[-1]:
@@ -86,8 +86,9 @@ def caption(table: pd.DataFrame) -> str:
     arms = sorted(watched.arms_of(table), key=lambda arm: (arm[0] != "true", -arm[1]))
     told = []
     for arm in arms:
-        own = marks.loc[(marks["labels"] == arm[0]) & (marks["weight_decay"] == arm[1])].set_index("quantity")
-        steps = [_step(own.loc[name], word) for name, word in _WORDS.items()]
+        own = marks.loc[(marks["labels"] == arm[0]) & (marks["weight_decay"] == arm[1])]
+        found = {row["quantity"]: row for row in own.to_dict("records")}
+        steps = [_step(found[name], word) for name, word in _WORDS.items()]
         told.append(f"{watched.arm_label(arm, arms) or 'all runs'}: {', '.join(steps)}")
     seeds = int(table["seeds"].max())
     return (
@@ -102,7 +103,7 @@ _WORDS: Final = {"memorized": "memorized", "generalized": "generalized", "fell":
 _NEVER: Final = {"memorized": "never memorized", "generalized": "never generalized", "QuBD fell": "QuBD never fell"}
 
 
-def _step(row: "pd.Series[Any]", word: str) -> str:
+def _step(row: dict[Any, Any], word: str) -> str:
     return f"{word} at step {row['mean']:,.0f}" if row["seeds"] else _NEVER[word]
 
 

@@ -54,7 +54,7 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
             row[0].set_ylim(bottom=max(1e-4, float(table.loc[table["quantity"].isin(LOSSES), "low"].min())))
         else:
             for axes in row:
-                watched.percent_axis(axes, table.loc[table["quantity"] == name, ["low", "high"]].stack())
+                watched.percent_axis(axes, watched.ends_of(table.loc[table["quantity"] == name]))
     for axes in grid[-1]:
         watched.step_axis(axes, float(table["step"].max()))
     figure.align_ylabels(grid[:, 0])

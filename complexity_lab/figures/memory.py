@@ -42,7 +42,7 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
             axes.set_ylim(0, 102)
             axes.grid(axis="y")
         else:
-            watched.percent_axis(axes, pd.concat([rows["low"], rows["high"]]))
+            watched.percent_axis(axes, watched.ends_of(rows))
         _examples_axis(axes, sorted(table["examples"].unique()))
     watched.legend(figure, watched.arm_handles(arms), 2)
 
@@ -75,7 +75,7 @@ def _examples_axis(axes: Axes, sizes: list[int]) -> None:
 def caption(table: pd.DataFrame) -> str:
     """Return the caption with its numbers."""
     ends = table.loc[table["quantity"] == "qubd_self"]
-    lowest = ends.loc[ends["mean"].idxmin()]
+    lowest = ends.iloc[int(ends["mean"].to_numpy(float).argmin())]
     arms = watched.arms_of(table)
     label = watched.arm_label((str(lowest["labels"]), float(lowest["weight_decay"])), arms) or "all runs"
     seeds = int(table["seeds"].max())

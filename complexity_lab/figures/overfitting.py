@@ -45,7 +45,7 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
     for row, name in zip(grid[1:], RATIOS, strict=True):
         row[0].set_ylabel(watched.NAMES[name])
         for axes in row:
-            watched.percent_axis(axes, table.loc[table["quantity"] == name, ["low", "high"]].stack())
+            watched.percent_axis(axes, watched.ends_of(table.loc[table["quantity"] == name]))
     for axes in grid[-1]:
         watched.step_axis(axes, float(table["step"].max()))
     handles = [

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
@@ -86,10 +87,9 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
     _legend(figure, colours)
 
 
-def _reach(rows: pd.DataFrame) -> "pd.Series[float]":
+def _reach(rows: pd.DataFrame) -> np.ndarray:
     """Return the values that an axis holds: all means, and bands but for the outermost hundredth on each side."""
-    bands = rows[["low", "high"]].stack()
-    return pd.concat([rows["mean"], bands.quantile([0.01, 0.99])])
+    return np.concatenate([rows["mean"].to_numpy(float), np.quantile(watched.ends_of(rows), [0.01, 0.99])])
 
 
 def _draw_parts(axes: Axes, rows: pd.DataFrame, colours: dict[str, str]) -> None:
@@ -120,7 +120,7 @@ def caption(table: pd.DataFrame) -> str:
     for of in ("layer", "plane"):
         rows = last.loc[last["of"] == of]
         if len(rows):
-            lowest = rows.loc[rows["mean"].idxmin()]
+            lowest = rows.iloc[int(rows["mean"].to_numpy(float).argmin())]
             name = str(lowest["part"]).removeprefix("qubd_").replace("plane", "plane ")
             told.append(f"the lowest {of} is {name} with {near_hundred(float(lowest['mean']))}")
     seeds = int(table["seeds"].max())

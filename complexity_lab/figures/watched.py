@@ -125,7 +125,12 @@ def step_axis(axes: Axes, last: float) -> None:
     axes.set_xlabel("training step")
 
 
-def percent_axis(axes: Axes, values: "pd.Series[float]") -> None:
+def ends_of(rows: pd.DataFrame) -> np.ndarray:
+    """Return the lowest and highest values of rows, of all seeds, float64 ``[2 rows]``."""
+    return rows[["low", "high"]].to_numpy(float).ravel()
+
+
+def percent_axis(axes: Axes, values: np.ndarray) -> None:
     """Give y room for percentages around 100, with a line at 100."""
     low, high = min(float(values.min()), 99.5), max(float(values.max()), 100.2)
     room = 0.06 * (high - low)

@@ -192,10 +192,7 @@ def why_none(profile: QuBD, seen: Evidence, rule: Rule) -> str | None:
     if seen.shown == profile.bits and any(seen.unresolved):
         if max(profile.distinct) >= SATURATED:
             return "too large: nearly every block of 4x4 bits occurs, and BDM hardly moves"
-        return (
-            f"too small: a plane at {rule.visible:g} % of its reference would not stand out from chance "
-            f"in {profile.blocks} blocks"
-        )
+        return f"too small: {profile.blocks} blocks cannot show a drop to {rule.visible:g} % beyond chance"
     return None
 
 

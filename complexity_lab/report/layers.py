@@ -9,8 +9,8 @@ from complexity_lab.report.plates import csv_uri
 from complexity_lab.report.sortable import Column, SortableTable, choice, of_hundred, per_mille, rows_of
 from complexity_lab.statistics import SurveyTables, compare_layers, tensor_profiles
 
-MOST_ROWS: Final = 3000
-"""Rows in the page, 400 bytes each; a hundred pretrained models have some fifteen thousand tensors."""
+MOST_ROWS: Final = 2000
+"""Rows in the page, half a kilobyte each; a hundred pretrained models have some fifteen thousand tensors."""
 
 _KEYS = ["model", "tensor"]
 _FACTS = ["kind", "shape", "depth", "weights"]

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure as Canvas
 from complexity_lab.figures import Figure, paint, svg_bytes
 from complexity_lab.statistics import SurveyTables
 
-THUMBNAIL_DPI = 80
-"""560 pixels wide and some 25 kB; the gallery must also work where no script can copy the large picture."""
+THUMBNAIL = 560, 400
+"""Largest width and height in pixels, some 40 kB; the gallery must also work where no script can copy the picture."""
 
 LARGEST_CSV = 300_000  # bytes; a page has some twenty tables, and should stay below a few megabytes
 
@@ -35,16 +35,17 @@ def plate(figure: Figure[SurveyTables], tables: SurveyTables) -> Plate:
     """Prepare and draw one figure that applies to the tables."""
     table = figure.prepare(tables)
     canvas = paint(figure, table)
-    thumbnail, (width, height) = _thumbnail(canvas), canvas.get_size_inches()
+    width, height = (float(side) for side in canvas.get_size_inches())
+    dpi = min(THUMBNAIL[0] / width, THUMBNAIL[1] / height)
     return Plate(
         name=figure.name,
         title=figure.title,
         caption=figure.caption(table),
         group=figure.group,
         image=data_uri("image/svg+xml", svg_bytes(canvas)),
-        thumbnail=data_uri("image/png", thumbnail),
-        width=round(float(width) * THUMBNAIL_DPI),
-        height=round(float(height) * THUMBNAIL_DPI),
+        thumbnail=data_uri("image/png", _thumbnail(canvas, dpi)),
+        width=round(width * dpi),
+        height=round(height * dpi),
         table=csv_uri(table),
     )
 
@@ -64,7 +65,7 @@ def data_uri(kind: str, data: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def _thumbnail(canvas: Canvas) -> bytes:
+def _thumbnail(canvas: Canvas, dpi: float) -> bytes:
     buffer = io.BytesIO()
-    canvas.savefig(buffer, format="png", metadata={"Software": None}, dpi=THUMBNAIL_DPI)
+    canvas.savefig(buffer, format="png", metadata={"Software": None}, dpi=dpi)
     return buffer.getvalue()

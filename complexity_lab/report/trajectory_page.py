@@ -75,15 +75,16 @@ def build_page(
 
 def table_of(tables: StudyTables) -> str:
     """Return the Markdown table: a row per group of runs that differ only in their seed."""
-    marks, rho = landmarks(tables), rank_over_time(tables, "qubd_self").set_index("group")
+    marks = landmarks(tables)
+    rho = {row["group"]: row for row in rank_over_time(tables, "qubd_self").to_dict("records")}
     order = ["parameters", "examples", "labels", "weight_decay"]
     groups = tables.last.sort_values(order, ascending=[True, True, False, True]).groupby("group", sort=False)
-    rows = [_row(group, marks.loc[marks["group"] == name], rho.loc[name]) for name, group in groups]
+    rows = [_row(group, marks.loc[marks["group"] == name], rho[name]) for name, group in groups]
     rule = ["---"] * 4 + ["---:"] * (len(HEADER) - 4)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (HEADER, rule, *rows))
 
 
-def _row(group: pd.DataFrame, marks: pd.DataFrame, rho: pd.Series[Any]) -> tuple[str, ...]:
+def _row(group: pd.DataFrame, marks: pd.DataFrame, rho: Mapping[Any, Any]) -> tuple[str, ...]:
     first = group.iloc[0]
     accuracies = [f"{100 * group[name].mean():.1f}" for name in ("train_accuracy", "validation_accuracy")]
     ratios = [_mean(100 * group[name]) for name in ("qubd_self", "qubd_start", "bdm_self")]
@@ -112,9 +113,9 @@ def _steps(steps: pd.Series[float], runs: int) -> str:
 
 def _legend(tables: StudyTables) -> str:
     return (
-        "Last weights, mean ± sd over seeds. *self*: the same weights shuffled within each tensor (mean of "
-        f"{tables.plan['shuffles']} shuffles). *QuBD fell*: median step from which on it stays more than three sd below "
-        "that. *rho*: Spearman's rank correlation over the measured steps between QuBD / self and "
+        "Last weights, mean ± sd over seeds. *Self*: the same weights shuffled within each tensor (mean of "
+        f"{tables.plan['shuffles']} shuffles). *QuBD fell*: median step from which on it stays more than three sd "
+        "below that. *rho*: Spearman's rank correlation over the measured steps between QuBD / self and "
         "validation loss, mean over seeds with its bootstrap interval over them."
     )
 

@@ -208,4 +208,5 @@ def paired(tables: StudyTables, column: str, by: str, first: Any, second: Any) -
     last = tables.last[[*keys, by, column]]
     one, two = (last.loc[last[by] == value].drop(columns=by) for value in (first, second))
     found = one.rename(columns={column: "first"}).merge(two.rename(columns={column: "second"}), on=keys)
-    return found.assign(difference=found["first"] - found["second"])
+    compared: pd.DataFrame = found.assign(difference=found["first"] - found["second"])
+    return compared

@@ -175,6 +175,22 @@ def test_units_that_no_output_sees_are_left_out():
     assert touched_share(module, found) == pytest.approx((40 + 8 + 24) / 157)
 
 
+class Switched(nn.Module):
+    """A branch that is run, and switched off: nothing can be said about its units."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.branch = nn.Linear(3, 5), Ordered("sorted")
+        self.register_buffer("switch", torch.zeros(()))
+
+    def forward(self, x):
+        return x + self.switch * self.branch(self.first(x))
+
+
+def test_what_changes_no_output_is_not_verified():
+    assert couplings_of(Switched(), torch.randn(2, 3)) == ()
+
+
 def test_the_number_of_runs_is_bounded(monkeypatch):
     """Six wrong proposals take eleven runs to tell apart."""
     layers = [layer for _ in range(6) for layer in (nn.Linear(5, 8), Places(), nn.Linear(8, 5))]

@@ -123,6 +123,15 @@ def test_counts_are_those_of_drawn_values():
         assert {counts.scored + counts.dropped for counts in found} == {sum(tensor.size for tensor in tensors)}
 
 
+def test_strings_straddle_tensors():
+    null = GaussianNull(repetitions=2)
+    for tensor in (-np.ones(18), np.ones(12), -np.ones(7)):
+        null.add(tensor)
+    for counts in null.strings():
+        assert counts.codes.tolist() == [0, 0b000000111111, 0b111111000000]
+        assert counts.dropped == 1
+
+
 def test_one_tensor_is_its_analytic_null():
     weights = np.random.default_rng(3).standard_normal((300, 400)) + 0.2
     null = GaussianNull(repetitions=300, seed=2, shapes=((12,),))

@@ -78,6 +78,24 @@ def test_scores_are_those_of_the_order(bits, shape):
     assert not counts.any()
 
 
+def test_smaller_blocks_take_the_values_that_follow():
+    levels = np.random.default_rng(0).integers(0, 4, 2 * 16 + 3 * 9 + 5 * 4 + 3).astype(np.uint8)
+    _, score = level_shuffle._kernels(levels.dtype)
+    counts, seen, found = np.zeros((2, 65536), np.uint32), np.empty((2, 65536), np.uint16), np.zeros(2)
+    shapes = ((4, 4), 2), ((3, 3), 3), ((2, 2), 5)
+    tables = np.array([np.append(ctm_table(shape), np.zeros(65536 - ctm_table(shape).size)) for shape, _ in shapes])
+    score(levels, np.array([16, 9, 4]), np.array([2, 3, 5]), tables, counts, seen, found)
+    for plane, value in enumerate(found):
+        expected, start = 0.0, 0
+        for shape, number in shapes:
+            size = shape[0] ** 2
+            blocks = levels[start : start + number * size].reshape(number, *shape) >> plane & 1
+            start += number * size
+            codes, times = np.unique([next(naive.cut(block, shape[0])) for block in blocks], return_counts=True)
+            expected += ctm_table(shape)[codes].sum() + np.log2(times).sum()
+        assert value == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize(("bits", "boundary"), [(2, "ignore"), (3, "recursive"), (9, "ignore")])
 def test_the_law_is_that_of_permuted_values(bits, boundary):
     rng = np.random.default_rng(0)

@@ -76,6 +76,26 @@ def test_p_values_of_nothing_are_even():
     assert stats.kstest(found, "uniform").pvalue > 0.01
 
 
+def test_the_p_value_equals_permuted_residuals_fitted_anew():
+    draw = np.random.default_rng(12)
+    n, z = 24, draw.normal(size=24)
+    groups = [f"g{k % 8}" for k in range(n)]
+    x = draw.normal(size=n)
+    y = 0.6 * x + draw.normal(size=n)
+    ranks = [stats.rankdata(values) for values in (x, y, z)]
+    design = np.column_stack([ranks[2], *([float(g == name) for g in groups] for name in sorted(set(groups)))])
+
+    def rest(values):
+        return values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
+
+    left, right = rest(ranks[0]), rest(ranks[1])
+    rho = abs(np.corrcoef(left, right)[0, 1])
+    extreme = [abs(np.corrcoef(left, rest(draw.permutation(right)))[0, 1]) >= rho for _ in range(3000)]
+    assert 0.02 < np.mean(extreme) < 0.5
+    found = partial_spearman(x, y, numbers=(z,), groups=groups, rng=rng(), resamples=3000)
+    assert found.p_value == pytest.approx(np.mean(extreme), abs=0.03)
+
+
 @pytest.mark.parametrize(
     ("n", "groups", "words"),
     [

@@ -12,10 +12,11 @@ PLANES = ("qubd", "qubd_plane0", "qubd_plane1")
 
 
 def planes(model, state, seed, values, **changes):
-    """Rows of two planes and their sum."""
-    values = (sum(values), *values)
+    """Rows of two planes and their sum, which sees no blocks of its own."""
     changes = {"ones": None, "blocks": None, "distinct_blocks": None} | changes
-    return [row(model, state, seed, name, value, **changes) for name, value in zip(PLANES, values, strict=True)]
+    whole = row(model, state, seed, "qubd", sum(values), **(changes | {"distinct_blocks": None}))
+    single = zip(PLANES[1:], values, strict=True)
+    return [whole, *(row(model, state, seed, name, value, **changes) for name, value in single)]
 
 
 def tensor(name, state, seed, values, **changes):
@@ -118,7 +119,9 @@ def test_layers_of_the_sum_know_what_starts_constant():
 SATURATED = 12 * 65536
 
 
-@pytest.mark.parametrize(("weights", "saturation", "saturated"), [((40, 60), 12, True), ((60, 40), 0.5, False)])
+@pytest.mark.parametrize(
+    ("weights", "saturation", "saturated"), [((40, 60), 12, True), ((50, 50), 12, True), ((60, 40), 0.5, False)]
+)
 def test_a_model_is_as_saturated_as_the_tensor_of_its_median_weight(weights, saturation, saturated):
     rows = planes("m", "initial", 0, (50.0, 100.0)) + planes("m", "trained", None, (50.0, 60.0))
     for name, blocks, scored in zip("ab", (32768, SATURATED), weights, strict=True):
