@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "bench": {"binary", "controls", "estimators", "momos", "survey", "tables", "zoo"},
     "cli": {
         *("binary", "estimators", "survey", "tables", "statistics", "figures", "report", "zoo", "bench"),
-        *("controls", "experiments", "momos", "quantization", "trajectory"),
+        *("controls", "experiments", "momos", "quantization", "trajectory", "weights"),
     },
 }
 FILES = sorted(ROOT.rglob("*.py"))

@@ -23,6 +23,7 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # what a test cannot wait for or fetch is made smaller; everything else runs as written
 SMALLER = {
     "--sample 200 --max-parameters 100M": "--sample 2 --max-parameters 450k --metrics bdm",
+    "--preset qubd-paper --controls all": "--preset qubd-paper --controls all --model resnet8_w6",
     "table1 --dataset digits --seeds 3": "table1 --dataset digits --seeds 1 --epochs 1 --model mlp",
 }
 DRAWN = Selection(sample=2, max_parameters=450_000)  # the models of that smaller sample, which the test publishes
@@ -50,12 +51,24 @@ def hub():
         yield served
 
 
+def save_steps(folder):
+    """Write the checkpoints of a network that drifts, and its losses."""
+    folder.mkdir()
+    torch.manual_seed(2)
+    weights = {"fc1.weight": torch.randn(32, 48), "fc2.weight": torch.randn(10, 32)}
+    for step in (0, 10, 100):
+        moved = {name: tensor + 0.02 * step for name, tensor in weights.items()}
+        (folder / f"step-{step}.safetensors").write_bytes(save(moved))
+    (folder / "losses.csv").write_text("step,validation_loss\n0,2.3\n10,1.1\n100,0.4\n")
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A directory in which the README's commands run one after the other, as a reader would type them."""
     folder = tmp_path_factory.mktemp("readme")
     for name in ("lenet", "alexnet"):
         save_pair(folder / "my_checkpoints", name)
+    save_steps(folder / "my_steps")
     (folder / "studies").symlink_to(ROOT / "studies")
     return folder
 

@@ -49,7 +49,7 @@ class Rules:
     def why_not(self, shape: Sequence[int], name: str | None = None) -> str | None:
         """Say why a tensor of this shape (and dotted name, if known) is not scored, or return None if it is."""
         if self.only_weight and name is not None and name.rsplit(".", 1)[-1] != "weight":
-            return f"{name} is not called weight"
+            return "not called weight"
         if len(shape) < 2:
             return f"{len(shape)} axes, QuBD needs 2 or more"
         if len(shape) > 2 and not self.flatten:

@@ -1,4 +1,4 @@
-"""A series of checkpoints to tables: every checkpoint by itself, what is wrong with one named, what was killed goes on."""
+"""A series of checkpoints to tables: each by itself, what is wrong with one named, what was killed goes on."""
 
 import json
 import os
