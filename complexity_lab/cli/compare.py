@@ -40,7 +40,7 @@ def compare_cli(
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option(help="Rules: fixed (default of --bits) or qubd-paper, 8 bits if --bits does not say; momos-paper."),
+        typer.Option(help="Rules: fixed (default of --bits) or qubd-paper, 8 bits unless --bits says; momos-paper."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON, one object per row.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV.")] = False,
@@ -205,7 +205,7 @@ def _print_reasons(rows: list[Row]) -> None:
     found: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if row["status"] != "ok" and row["scope"] == "tensor":
-            reason = f"{row['status']}: {row['reason']}".replace(f"{row['tensor']} is ", "")
+            reason = f"{row['status']}: {row['reason']}"
             names = found.setdefault((reason, "all" if row["weights"] is None else row["metric"]), [])
             names += [row["tensor"]] * (row["tensor"] not in names[-1:])
     table = Table(box=None, pad_edge=False, title="Without numbers", title_justify="left")

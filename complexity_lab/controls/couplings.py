@@ -3,8 +3,8 @@
 ``channel_graph`` proposes sets of axes. A proposal counts only if the network computes the same after its units were
 permuted. That is tried on a copy in float64 whose parameters are random: trained or freshly initialized ones may hide a
 wrong proposal behind a factor of zero (residual branches start at zero in many networks). There a right permutation
-changes outputs by rounding alone, 2e-12 of their size at most in the networks of the tests, a wrong one by 1e-4 and
-more; and every set of axes must matter at all (by gradients), or nothing would have been tested.
+changes outputs by rounding alone: at most 7e-15 of the largest in 25 architectures of timm, where wrong ones change
+them by 2e-2 and more. And every set of axes must matter at all (by gradients), or nothing would have been tested.
 
 What is not found is not permuted: the spread over permutations then says less than it could, never something else.
 Not proposed: units inside attention heads, outputs that are cut and joined again, recurrent layers.

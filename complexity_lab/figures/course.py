@@ -1,6 +1,7 @@
 """Complexity and loss against training steps: relative to the start, and to the shuffled self of the same weights."""
 
 import math
+from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -66,12 +67,19 @@ def _arm(group: Any, network: Any) -> str:
 
 
 def _shown(ratios: pd.DataFrame, most: int) -> list[str]:
-    """Return the metrics to show: the main ones first, planes never."""
-    found = sorted(metric for metric in ratios["metric"].unique() if plane_of(metric) is None)
-    first = [metric for metric in MAIN if metric in found]
-    if most == 1 and "qubd" in found:
-        return ["qubd"]
-    return [*first, *(metric for metric in found if metric not in first)][:most]
+    """Return the metrics to show: QuBD where there is room for one, planes never."""
+    found = main_first(ratios["metric"])
+    return ["qubd"] if most == 1 and "qubd" in found else found[:most]
+
+
+def main_first(metrics: Iterable[str]) -> list[str]:
+    """Return distinct metrics without bit planes: those of ``labels.MAIN`` first, then by name.
+
+    >>> main_first(["gzip", "qubd", "qubd_plane0", "block_entropy", "bdm", "gzip"])
+    ['bdm', 'qubd', 'block_entropy', 'gzip']
+    """
+    found = sorted({metric for metric in metrics if plane_of(metric) is None})
+    return sorted(found, key=lambda metric: MAIN.index(metric) if metric in MAIN else len(MAIN))
 
 
 def _line(means: pd.DataFrame, name: str, scale: float) -> pd.DataFrame:
@@ -169,7 +177,7 @@ def caption(table: pd.DataFrame) -> str:
     runs = int(table["runs"].max())
     shuffled = (table["quantity"] == "ratio_shuffled").any()
     spread = f" Lines are means over {runs} runs that differ in their seed, bands one standard deviation." * (runs > 1)
-    metrics = [metric_label(metric) for metric in dict.fromkeys(table["metric"]) if metric]
+    metrics = [metric_label(metric) for metric in main_first(table["metric"]) if metric]
     return (
         f"{_listed(metrics)} of the weights over training, in percent of the value at the first step"
         + (" (solid) and of the mean of the same weights shuffled within every tensor (dashed)" if shuffled else "")
@@ -194,7 +202,8 @@ def _ends(table: pd.DataFrame) -> str:
         only = last.iloc[0]
         return f"{metric_label(only['metric'])} ends at {numbers.near_hundred(only['mean'])} after {step:,} steps."
     low, high = (numbers.near_hundred(value) for value in (last["mean"].min(), last["mean"].max()))
-    return f"After {step:,} steps the lines end between {low} and {high} of the start."
+    where = f"at {low}" if low == high else f"between {low} and {high}"
+    return f"After {step:,} steps the lines end {where} of the start."
 
 
 def _applies(tables: TrajectoryTables) -> str | None:

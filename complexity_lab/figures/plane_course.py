@@ -87,7 +87,7 @@ def _write(axes: Axes, cells: np.ndarray, norm: Normalize) -> None:
     places = 1 if np.nanmin(cells) < 99 else 2
     for (plane, step), value in np.ndenumerate(cells):
         if math.isfinite(value):
-            dark = abs(float(norm(value)) - 0.5) > 0.35
+            dark = abs(float(norm(value)) - 0.5) > 0.28
             colour = "white" if dark else theme.INK
             axes.text(step, plane, f"{value:.{places}f}", ha="center", va="center", fontsize=5.5, color=colour)
 

@@ -11,10 +11,10 @@ import pandas as pd
 
 from complexity_lab.errors import InputError
 from complexity_lab.figures import numbers
-from complexity_lab.figures.labels import MAIN, metric_label
+from complexity_lab.figures.course import main_first
+from complexity_lab.figures.labels import metric_label
 from complexity_lab.figures.render import RenderedFigure
 from complexity_lab.files import write_atomically, writing
-from complexity_lab.statistics.rows import plane_of
 from complexity_lab.statistics.trajectory import TrajectoryTables, by_step, extremes, smallest_loss
 from complexity_lab.tables.store import read_manifest
 
@@ -29,9 +29,7 @@ _LOSSES: Final = {
 
 def shown_metrics(tables: TrajectoryTables, most: int = 4) -> list[str]:
     """Return the metrics of a table with room for few: the main ones first, planes never."""
-    found = [metric for metric in tables.metrics if plane_of(metric) is None]
-    first = [metric for metric in MAIN if metric in found]
-    return [*first, *(metric for metric in found if metric not in first)][:most]
+    return main_first(tables.metrics)[:most]
 
 
 def step_table(tables: TrajectoryTables) -> list[list[str]]:
@@ -156,7 +154,7 @@ def _reading(tables: TrajectoryTables) -> str:
     if tables.ratios["ratio_shuffled"].notna().any():
         text += (
             " The ratio to the shuffled self is about arrangement alone: the same values in random places of the same "
-            "tensors are 100 %."
+            "tensors are 100 %, and what is arranged may lie on either side."
         )
     compressors = [metric for metric in tables.metrics if metric.partition(":")[0] in ("gzip", "bz2", "lzma", "zstd")]
     if compressors:

@@ -136,10 +136,11 @@ def fewest_enough(lost: Floats) -> int:
 
 
 def predictions(tables: QuantizationTables, margin: int, part: Part = "test") -> pd.DataFrame:
-    """Return a row per model and reference: mean bits suggested and uniform bits needed, over seeds with their range."""
+    """Return a row per model and reference: bits suggested and uniform bits needed, means and range over seeds."""
     needed = needs(tables, part)[["network", "need"]]
     rows = tables.losses.loc[(tables.losses["method"] == "suggested") & (tables.losses["margin"] == margin)]
-    rows = rows.merge(needed, on="network").assign(told=100 * rows["suggested_weights"] / rows["weights"])
+    rows = rows.merge(needed, on="network")
+    rows["told"] = 100 * rows["suggested_weights"] / rows["weights"]
     groups = rows.groupby(["reference", "model", "family", "parameters"], sort=False)
     table = groups.agg(
         seeds=("seed", "nunique"),
@@ -216,7 +217,7 @@ class LayerRank:
 
 
 PREDICTORS: Final[dict[str, tuple[str, int]]] = {
-    "planes with structure": ("shown", 1),
+    "planes that cannot be dropped": ("shown", 1),
     "rounding error of the weights": ("relative_error", 1),
     "fewer weights": ("weights", -1),
 }

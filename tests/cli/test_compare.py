@@ -57,8 +57,9 @@ def test_json_and_csv_hold_the_same_rows(files):
     listed = list(csv.DictReader(io.StringIO(run("compare", *files, "--csv", "--bits", "2").stdout)))
     assert [row["tensor"] for row in rows] == [row["tensor"] for row in listed]
     model = next(row for row in rows if row["scope"] == "model" and row["metric"] == "qubd_plane1")
-    assert float(next(row for row in listed if row["scope"] == "model" and row["metric"] == "qubd_plane1")["ratio"]) == (
-        model["ratio"]
+    assert (
+        float(next(row for row in listed if row["scope"] == "model" and row["metric"] == "qubd_plane1")["ratio"])
+        == (model["ratio"])
     )
 
 
@@ -99,7 +100,13 @@ def test_the_largest_change_is_the_farthest_factor():
     def row(tensor, ratio, metric="bdm", scope="tensor"):
         return {"tensor": tensor, "ratio": ratio, "metric": metric, "scope": scope}
 
-    rows = [row("half", 0.5), row("more", 1.9), row("none", None), row("", 0.1, scope="model"), row("same", 1.0, "gzip")]
+    rows = [
+        row("half", 0.5),
+        row("more", 1.9),
+        row("none", None),
+        row("", 0.1, scope="model"),
+        row("same", 1.0, "gzip"),
+    ]
     assert {metric: found["tensor"] for metric, found in largest_changes(rows).items()} == {"bdm": "half"}
     assert largest_changes([row("half", 0.5), row("three", 3.0)])["bdm"]["tensor"] == "three"
 

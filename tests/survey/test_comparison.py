@@ -77,7 +77,15 @@ def test_types_are_compared_by_value():
 def test_what_cannot_be_compared_says_why_and_the_others_stand():
     bad = W.copy()
     bad[0, :3] = np.nan
-    a = {"w": W, "gone": V.copy(), "reshaped": V.copy(), "bad": bad, "typed": V.copy(), "count": np.arange(3), "short": BIAS[:5]}
+    a = {
+        "w": W,
+        "gone": V.copy(),
+        "reshaped": V.copy(),
+        "bad": bad,
+        "typed": V.copy(),
+        "count": np.arange(3),
+        "short": BIAS[:5],
+    }
     b = {"w": pruned(W), "reshaped": V.T, "bad": W, "typed": V.astype(int), "count": np.arange(3), "short": BIAS[:5]}
     b |= {"new": V.copy(), "index": np.arange(4)}
     found = rows_of(a, b, bits=2)

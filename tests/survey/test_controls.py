@@ -7,6 +7,7 @@ from torch import nn
 
 from complexity_lab.binary.planes import quantize
 from complexity_lab.controls.couplings import couplings_of, permuted_scores
+from complexity_lab.controls.gaussian import gaussian_scores
 from complexity_lab.controls.level_shuffle import shuffled_planes
 from complexity_lab.controls.shuffle import ShuffleNull
 from complexity_lab.errors import InputError, UnknownNameError
@@ -14,7 +15,7 @@ from complexity_lab.estimators.bdm import bdm_of
 from complexity_lab.estimators.ctm import ctm_table
 from complexity_lab.estimators.qubd import Rules, qubd_rules
 from complexity_lab.survey import controls as survey_controls
-from complexity_lab.survey.controls import CONTROLS, ControlReader, checked_controls, permutation_rows
+from complexity_lab.survey.controls import CONTROLS, GAUSSIAN_DRAWS, ControlReader, checked_controls, permutation_rows
 from complexity_lab.survey.plan import make_plan
 from complexity_lab.survey.single import measure_rows
 from complexity_lab.weights.from_module import ModuleWeights
@@ -79,6 +80,16 @@ def test_shuffles_of_planes_are_summed_draw_by_draw():
     assert found["", "qubd_plane0_shuffle_sd"] == pytest.approx(total[:, 0].std(ddof=1))
     assert {tensor for tensor, _ in found} == {"conv.weight", "fc.weight", ""}
     assert len(found) == 3 * 2 * 4
+
+
+def test_gaussians_of_planes_are_drawn_anew_for_every_tensor():
+    found = values_of(read(ControlReader(["gaussian"], [], PAPER, True, seed=4), weights()))
+    total = np.zeros((GAUSSIAN_DRAWS, 3))
+    for place, name in enumerate(("conv.weight", "fc.weight"), start=1):
+        total += gaussian_scores(weights()[name], lambda w: PAPER.score(w).planes, repetitions=3, seed=(4, place))
+    assert found["", "qubd_gaussian_mean"] == pytest.approx(total.sum(axis=1).mean())
+    assert found["", "qubd_plane1_gaussian_sd"] == pytest.approx(total[:, 1].std(ddof=1))
+    assert {tensor for tensor, _ in found} == {""}
 
 
 def test_nulls_of_random_weights_are_near_the_measurement():

@@ -155,17 +155,17 @@ def test_a_shuffled_self_keeps_the_values_and_loses_their_places():
     state = weights()
     state["a.weight"] = np.sort(state["a.weight"], axis=None).reshape(24, 20)  # as arranged as can be
     del state["thin.weight"]
-    found = numbers(StepProbe(("bdm", "bdm_2d"), Rules(bits=2), shuffles=200, seed=1).rows(tensors(state)))
+    found = numbers(StepProbe(("bdm", "bdm_2d"), Rules(bits=2), shuffles=100, seed=1).rows(tensors(state)))
     rng, plain = np.random.default_rng(5), StepProbe(("bdm", "bdm_2d"), Rules(bits=2))
     drawn = []
-    for _ in range(200):
+    for _ in range(100):
         moved = {name: rng.permutation(values.reshape(-1)).reshape(values.shape) for name, values in state.items()}
         drawn.append(numbers(plain.rows(tensors(moved))))
     for metric in ("bdm", "bdm_2d", "qubd", "qubd_plane0", "qubd_plane1"):
         values = np.array([each[metric] for each in drawn])
         sd = found[f"{metric}_shuffle_sd"]
-        assert found[f"{metric}_shuffle_mean"] == pytest.approx(values.mean(), abs=5 * sd / np.sqrt(100))
-        assert sd == pytest.approx(values.std(ddof=1), rel=0.35)
+        assert found[f"{metric}_shuffle_mean"] == pytest.approx(values.mean(), abs=5 * sd / np.sqrt(50))
+        assert sd == pytest.approx(values.std(ddof=1), rel=0.5)
     assert found["qubd"] < found["qubd_shuffle_mean"] - 5 * found["qubd_shuffle_sd"]
 
 

@@ -151,8 +151,9 @@ def test_no_hub_at_all(monkeypatch, tmp_path):
         find_series("owner/x", revisions=("step*",), timeout=2.0)
 
 
+@pytest.mark.slow
 def test_the_command_line_reads_a_hub(hub, tmp_path):
-    command = ["series", NAME, "--revisions", "step*", "--out", "out", "--jobs", "2", "--no-figures"]
+    command = ["series", NAME, "--revisions", "step*", "--out", "out", "--jobs", "1", "--no-figures"]
     environment = {**hub.environment(tmp_path / "home"), "COLUMNS": "120"}
     done = subprocess.run(
         [sys.executable, "-m", "complexity_lab", *command],
