@@ -12,44 +12,75 @@ if TYPE_CHECKING:
     import torch
 
 _WANTED = "wanted float64, float32, float16, bfloat16, or 0/1 integers"
+# Their values are read as float16, which holds each of them exactly; NaN stays NaN, and an infinity one.
+FLOAT8 = ("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz")
 
 
 def as_numpy(values: Any) -> np.ndarray:
     """Return an array for a numpy array, a torch tensor on any device, or a sequence of numbers.
 
-    The shape stays, memory is shared where it can be, and bfloat16 becomes ``ml_dtypes.bfloat16``.
+    The shape stays, memory is shared where it can be, and bfloat16 becomes ``ml_dtypes.bfloat16``. Float8 becomes
+    float16, and a quantized tensor what its ``dequantize()`` returns.
 
     Raises:
-        InputError: a sparse or nested tensor, a dtype that numpy lacks (float8), or a ragged sequence.
+        InputError: a sparse or nested tensor, one of a class without an array, or a ragged sequence.
         WeightsError: a tensor without values (on the meta device, or not initialized).
     """
     if not _is_torch(values):
         try:
-            return np.asarray(values)
+            return _with_float16(np.asarray(values))
         except ValueError:
             raise InputError(f"a {type(values).__name__} that is no array of numbers, {_WANTED}") from None
     require_loaded(values, "the tensor")
     if reason := why_not_dense(values):
         raise InputError(f"{reason}, wanted a dense tensor; call its to_dense()")
-    return array_of(values)
+    return array_of(values.dequantize() if is_quantized(values) else values)
 
 
 def array_of(tensor: torch.Tensor) -> np.ndarray:
     """Return the array of a dense torch tensor that is known to have values, see ``as_numpy``.
 
     Raises:
-        InputError: a dtype that numpy lacks (float8).
+        InputError: a dtype that numpy lacks.
     """
     try:
         array: np.ndarray = tensor.numpy(force=True)
     except TypeError:
-        if dtype_name(tensor) != "bfloat16":
-            raise InputError(f"dtype {dtype_name(tensor)}, {_WANTED}") from None
+        name = dtype_name(tensor)
+        if name != "bfloat16" and name not in FLOAT8:
+            raise InputError(f"dtype {name}, {_WANTED}") from None
         import ml_dtypes
         import torch
 
-        array = tensor.detach().contiguous().view(torch.int16).numpy(force=True).view(ml_dtypes.bfloat16)
-    return array
+        integers = torch.int16 if name == "bfloat16" else torch.int8
+        array = tensor.detach().contiguous().view(integers).numpy(force=True).view(getattr(ml_dtypes, name))
+    return _with_float16(array)
+
+
+def _with_float16(array: np.ndarray) -> np.ndarray:
+    """Return float8 as float16, anything else as it is."""
+    return array.astype(np.float16) if array.dtype.name in FLOAT8 else array
+
+
+def is_quantized(values: Any) -> bool:
+    """Tell whether a torch tensor is stored as integers or float8 with scales, and has a ``dequantize()`` of its own.
+
+    So are the quantized tensors of torch (qint8 and others) and those of libraries that subclass its tensor (torchao).
+    """
+    if not _is_torch(values):
+        return False
+    import torch
+
+    own = getattr(type(values), "dequantize", None) is not torch.Tensor.dequantize
+    return bool(values.is_quantized) or own
+
+
+def how_read(values: Any) -> str:
+    """Say how an array or tensor is read if not as it is stored: quantized, or float8; else an empty string."""
+    if is_quantized(values):
+        kind = dtype_name(values) if values.is_quantized else type(values).__name__
+        return f"dequantized from {kind}"
+    return f"{dtype_name(values)} read as float16" if dtype_name(values) in FLOAT8 else ""
 
 
 def is_array(values: Any) -> bool:
@@ -69,11 +100,22 @@ def dtype_name(values: Any) -> str:
 
 
 def why_not_dense(values: Any) -> str | None:
-    """Say why a tensor has no plain array of values (sparse, nested), or return None."""
+    """Say why a tensor has no plain array of values (sparse, nested, of a class of its own), or return None."""
     if getattr(values, "is_nested", False):
         return "a nested tensor"
     layout = str(getattr(values, "layout", "torch.strided")).removeprefix("torch.")
-    return None if layout == "strided" else f"a tensor of layout {layout}"
+    if layout != "strided":
+        return f"a tensor of layout {layout}"
+    return f"a tensor of class {type(values).__name__}" if _is_opaque(values) else None
+
+
+def _is_opaque(values: Any) -> bool:
+    """Tell whether a class of tensors handles every operation itself; most have no array, whatever their layout."""
+    if not _is_torch(values) or is_quantized(values):
+        return False
+    import torch
+
+    return type(values).__torch_dispatch__ is not torch.Tensor.__torch_dispatch__
 
 
 def require_loaded(values: Any, what: str) -> None:

@@ -89,7 +89,12 @@ def _quantization(directory: Path, folder: Path, names: Sequence[str] | None) ->
     return _drawn(directory, QuantizationTables.read(directory), QUANTIZATION_FIGURES, folder, names)
 
 
-def _trajectory(directory: Path, folder: Path, names: Sequence[str] | None) -> list[RenderedFigure]:
+def draw_trajectory(directory: Path, folder: Path, names: Sequence[str] | None) -> list[RenderedFigure]:
+    """Draw the figures of a study of networks in training, or of a series of checkpoints."""
+    from complexity_lab.cli.trajectory_study import draw_study, is_study
+
+    if is_study(directory):
+        return draw_study(directory, folder, names)
     from complexity_lab.figures.trajectory import TRAJECTORY_FIGURES
     from complexity_lab.statistics.trajectory import TrajectoryTables
 
@@ -119,5 +124,5 @@ _DRAWN: Mapping[Kind, Callable[[Path, Path, Sequence[str] | None], list[Rendered
     "survey": _survey,
     "training": _experiment,
     "quantization": _quantization,
-    "trajectory": _trajectory,
+    "trajectory": draw_trajectory,
 }

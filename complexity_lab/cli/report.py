@@ -42,7 +42,19 @@ def report_cli(
 
 
 def _write_page(directory: Path, kind: str) -> Path:
-    raise NotImplementedError(kind)
+    """Write the page of a study of quantization, a study of networks in training, or a series of checkpoints."""
+    if kind == "quantization":
+        from complexity_lab.report.quantization_page import write_quantization_page
+
+        return write_quantization_page(directory)
+    from complexity_lab.cli.trajectory_study import is_study, write_study_page
+
+    if is_study(directory):
+        return write_study_page(directory)
+    from complexity_lab.cli.figures import draw_trajectory
+    from complexity_lab.report.series_page import write_series_page
+
+    return write_series_page(directory, draw_trajectory(directory, directory / "figures", None))
 
 
 @dataclass(frozen=True)

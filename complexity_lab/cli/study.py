@@ -67,7 +67,7 @@ def run_cli(
 
         raise typer.Exit(run_quantization_study(file, out or Path("runs") / file.stem, jobs, retry_failed))
     if kind == "trajectory":
-        from complexity_lab.cli.series import run_trajectory_study
+        from complexity_lab.cli.trajectory_study import run_trajectory_study
 
         raise typer.Exit(run_trajectory_study(file, out or Path("runs") / file.stem, jobs, retry_failed))
     from complexity_lab.survey.study import read_study, study_plan
@@ -89,7 +89,8 @@ def run_cli(
         accuracy=file.parent / study.accuracy if study.accuracy else None,
     )
     if limit is not None:
-        _print_projection(study_plan(study, file.parent, states=chosen), directory, jobs)
+        whole = study_plan(study, file.parent, states=chosen)  # type: ignore[arg-type]  # as above
+        _print_projection(whole, directory, jobs)
     raise typer.Exit(code)
 
 

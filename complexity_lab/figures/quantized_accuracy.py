@@ -74,7 +74,7 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
         mesh = _strip(above, part, first=cell % COLUMNS == 0)
         above.set_title(models[cell], fontsize=7.5, pad=3)
         _curve(below, part, first=cell % COLUMNS == 0, last=cell + COLUMNS >= len(models))
-    free = grid[2 * rows - 1][len(models) % COLUMNS or COLUMNS - 1]
+    free = grid[2 * rows - 1][len(models) % COLUMNS]
     _key(figure, free, mesh, wide=COLUMNS - len(models) % COLUMNS)
 
 
@@ -100,8 +100,9 @@ def _strip(axes: Axes, part: pd.DataFrame, *, first: bool) -> QuadMesh:
 
 
 def _shades() -> Colormap:
-    """Return a purple per step, nearly white for the last, and white above 100 %."""
-    shades = colormaps["Purples_r"](np.linspace(0.0, 0.93, len(STEPS) - 1))
+    """Return a purple per step, white for the last, in which random planes lie, and above 100 %."""
+    shades = colormaps["Purples_r"](np.linspace(0.0, 1.0, len(STEPS) - 1))
+    shades[-1] = 1.0
     return ListedColormap(shades).with_extremes(under=shades[0], over="white")
 
 
@@ -159,7 +160,7 @@ def _key(figure: Canvas, free: Axes, mesh: QuadMesh | ScalarMappable | None, *, 
     bar.set_label("plane, % of the reference", fontsize=6, labelpad=2)
     bar.ax.xaxis.set_label_position("top")
     bar.ax.tick_params(labelsize=5.5, length=2)
-    bar.outline.set_linewidth(0.4)  # type: ignore[operator]  # a spine
+    bar.outline.set_linewidth(0.4)
 
 
 def caption(table: pd.DataFrame) -> str:

@@ -90,8 +90,8 @@ def table_of(tables: QuantizationTables) -> str:
         rows = means.loc[means["model"] == model]
         by_bits = rows.loc[rows["method"] == "uniform"].set_index("bits")["test_lost"]
         own = rows.loc[(rows["reference"] == first) & (rows["margin"] == margin)].set_index("method")
-        exact = rows.loc[rows["method"] == "float"].iloc[0]
-        cells = [model, numbers.count(float(exact["parameters"])), f"{exact['test_accuracy']:.1f}"]
+        exact = rows.loc[rows["method"] == "float"]
+        cells = [model, numbers.count(exact["parameters"].item()), f"{exact['test_accuracy'].item():.1f}"]
         cells += [_points(float(by_bits[bits])) if bits in by_bits.index else numbers.DASH for bits in SHOWN_BITS]
         cells += [f"{need[model]:.1f}", *_spent(own, "suggested"), *_spent(own, "flat")]
         lines.append([*cells, _spent(own, "by_error")[1]])
@@ -99,8 +99,8 @@ def table_of(tables: QuantizationTables) -> str:
 
 
 def _spent(rows: pd.DataFrame, method: str) -> list[str]:
-    row = rows.loc[method]
-    return [f"{row['mean_bits']:.2f}", _points(float(row["test_lost"]))]
+    bits, lost = rows["mean_bits"][method], rows["test_lost"][method]
+    return [f"{bits:.2f}", _points(float(lost))]
 
 
 def _points(value: float) -> str:
@@ -113,9 +113,9 @@ def _legend(tables: QuantizationTables) -> str:
     return (
         "Means over seeds. *k bit*: points of test accuracy lost with k bits for all; *needs*: fewest bits for all "
         "from which on at most a point is lost; *planes*: mean bits per weight that the planes suggest against the "
-        f"reference {first}, margin {margin_by_validation(tables, first)}, and the points lost; *margin alone*: the same "
-        "without looking at planes; *by error*: as many bits as *planes*, spent where the rounding error of the weights falls "
-        "most."
+        f"reference {first}, margin {margin_by_validation(tables, first)}, and the points lost; *margin alone*: the "
+        "same without looking at planes; *by error*: as many bits as *planes*, spent where the rounding error of the "
+        "weights falls most."
     )
 
 

@@ -69,8 +69,8 @@ def _about_suggestion(tables: QuantizationTables, reference: str) -> str:
     told = told.loc[told["reference"] == reference]
     return (
         f"Against {REFERENCES[reference]}, validation images ask for a margin of {margin}: "
-        f"{rows['mean_bits'].mean():.2f} bits per weight, mean over models ({rows['mean_bits'].min():.2f} to {rows['mean_bits'].max():.2f}). On test "
-        f"images {kept} of {len(rows)} models stay within {TOLERANCE:g} point; the mean loss is "
+        f"{rows['mean_bits'].mean():.2f} bits per weight, mean over models ({rows['mean_bits'].min():.2f} to "
+        f"{rows['mean_bits'].max():.2f}). On test images {kept} of {len(rows)} models stay within {TOLERANCE:g} point; the mean loss is "
         f"{_points(rows['test_lost'].mean())}, the largest {_points(worst['test_lost'])} ({worst['model']}). The "
         f"planes told for {told['told_percent'].mean():.0f}{numbers.GLUE}% of the weights; other tensors are too small."
     )
@@ -130,8 +130,8 @@ def _about_ranks(tables: QuantizationTables) -> list[str]:
         found.append(
             f"Over {rank.plain.n} models the bits suggested against {REFERENCES[rank.reference]} and the bits "
             f"needed correlate with ρ = {_signed(rank.plain.rho.estimate)} ({_signed(rank.plain.rho.low)} to "
-            f"{_signed(rank.plain.rho.high)}, {numbers.p_value(rank.plain.p_value)}), {fixed}; the number of parameters "
-            f"alone has {_signed(size)}. {_verdict(rank.plain.rho.low, rank.plain.rho.high)}"
+            f"{_signed(rank.plain.rho.high)}, {numbers.p_value(rank.plain.p_value)}), {fixed}; the number of "
+            f"parameters alone has {_signed(size)}. {_verdict(rank.plain.rho.low, rank.plain.rho.high)}"
         )
     return found
 

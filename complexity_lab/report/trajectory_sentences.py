@@ -16,6 +16,7 @@ from complexity_lab.statistics.learning import (
     landmarks,
     mean_over_seeds,
     paired,
+    rank_correlation,
     rank_over_time,
 )
 
@@ -197,14 +198,13 @@ def _memory_or_learning(tables: StudyTables, decay: float) -> str:
 
 def _more_examples(tables: StudyTables) -> str:
     """Say how final complexity goes with the number of examples."""
-    from scipy import stats
-
     told = []
     for arm in watched.arms_of(tables.last):
         rows = _of_arm(tables.last, arm)
         if rows["examples"].nunique() > 2:
             rhos = [
-                float(stats.spearmanr(own["examples"], own["qubd_self"]).statistic) for _, own in rows.groupby("seed")
+                rank_correlation(own["examples"].to_numpy(float), own["qubd_self"].to_numpy(float))
+                for _, own in rows.groupby("seed")
             ]
             told.append(f"{_called(arm, tables)} {_interval(rhos)}")
     return (

@@ -157,7 +157,9 @@ def rank_over_time(tables: StudyTables, column: str, loss: str = "validation_los
     """
     rows = []
     for group, runs in tables.curves.groupby("group", sort=True):
-        values = [_rho(run[column].to_numpy(float), run[loss].to_numpy(float)) for _, run in runs.groupby("run")]
+        values = [
+            rank_correlation(run[column].to_numpy(float), run[loss].to_numpy(float)) for _, run in runs.groupby("run")
+        ]
         known = np.array([value for value in values if np.isfinite(value)])
         interval = mean_over_seeds(known)
         first = runs.iloc[0]
@@ -169,7 +171,8 @@ def rank_over_time(tables: StudyTables, column: str, loss: str = "validation_los
     return pd.DataFrame(rows)
 
 
-def _rho(x: Floats, y: Floats) -> float:
+def rank_correlation(x: Floats, y: Floats) -> float:
+    """Return Spearman's rho of pairs that exist; NaN for fewer than three, or if x or y is constant."""
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known], y[known]
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:

@@ -270,7 +270,8 @@ class _Reader:
             self.rows.failure = WeightsError(f"{label} has no trainable floating-point parameters")
         if self.rows.failure is not None:
             reason = str(self.rows.failure)
-            for item in (*self.wanted.counted, *self.wanted.compressed):
+            failed: tuple[CountEstimator | CompressorEstimator, ...] = (*self.wanted.counted, *self.wanted.compressed)
+            for item in failed:
                 row = _row(place, item.name, item.unit, status="failed", reason=reason)
                 self.rows.measurements.append(row)
         else:

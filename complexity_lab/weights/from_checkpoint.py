@@ -12,14 +12,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from complexity_lab.arrays import as_numpy, dtype_name, is_array, require_loaded, shape_of, why_not_dense
+from complexity_lab.arrays import (
+    as_numpy,
+    dtype_name,
+    how_read,
+    is_array,
+    is_quantized,
+    require_loaded,
+    shape_of,
+    why_not_dense,
+)
 from complexity_lab.errors import UnreachableError, WeightsError
-from complexity_lab.weights.from_safetensors import SafetensorsFile, check_order, read_index, reason_to_skip
+from complexity_lab.weights.from_safetensors import FLOATS, SafetensorsFile, check_order, read_index, reason_to_skip
 from complexity_lab.weights.nesting import flat_state
 from complexity_lab.weights.source import NamedTensor, Order, Reader, SkippedTensor, WeightSource, kind_of_name
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
-_SHORT = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}  # as safetensors names them
+_SHORT = {name: short for short, name in FLOATS.items()}  # as safetensors names them
 _DAMAGE = (  # whatever torch.load raised for files with a few changed bytes
     *(RuntimeError, EOFError, ValueError, LookupError, AssertionError, AttributeError, TypeError),
     *(ArithmeticError, struct.error),
@@ -30,6 +39,8 @@ Place = tuple[int, tuple[int, ...], tuple[int, ...]]  # address, shape, strides
 @dataclass(frozen=True)
 class StateDict:
     """A mapping of names to tensors (numpy or torch) as a weight source; tied tensors count once.
+
+    Quantized tensors (torch's own, and those of torchao) are read as their dequantized values, with a note.
 
     A nested mapping, or a whole checkpoint, is read by the rule of ``complexity_lab.weights.nesting``.
     """
@@ -83,13 +94,13 @@ def _reader(name: str, values: Any, label: str, seen: set[Place]) -> Reader:
 
 
 def _read(name: str, values: Any) -> NamedTensor:
-    return NamedTensor(name, as_numpy(values), kind_of_name(name, len(shape_of(values))))
+    return NamedTensor(name, as_numpy(values), kind_of_name(name, len(shape_of(values))), how_read(values))
 
 
 def _reason_to_skip(name: str, values: Any, seen: set[Place]) -> str | None:
     if not_dense := why_not_dense(values):
         return f"{not_dense} is not dense"
-    dtype = dtype_name(values)
+    dtype = "float32" if is_quantized(values) else dtype_name(values)  # it is read as floats, whatever it says
     reason = reason_to_skip(name, _SHORT.get(dtype, dtype), math.prod(shape_of(values)))
     if reason is None and _place(values) in seen:
         return "shares memory with a tensor that was counted"

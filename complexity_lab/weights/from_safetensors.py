@@ -3,6 +3,8 @@
 ``safetensors`` validates the file; the bytes are then read into one reused buffer instead of through its memory map,
 because every mapped page that was touched counts as resident: a pass over a file of 8 tensors of 100 MB peaked at
 884 MB through the map.
+
+Two names may hold equal bytes: a file does not say that weights are tied, so they are two tensors.
 """
 
 from __future__ import annotations
@@ -17,10 +19,17 @@ from typing import Any
 
 import numpy as np
 
+from complexity_lab.arrays import as_numpy, how_read
 from complexity_lab.errors import UnreachableError, WeightsError
-from complexity_lab.weights.source import NamedTensor, Order, Reader, SkippedTensor, kind_of_name
+from complexity_lab.weights.source import NamedTensor, Order, Reader, SkippedTensor, kind_of_name, not_scored
 
-FLOATS = ("F64", "F32", "F16", "BF16")
+# The dtypes of the parameter stream, as the format names them. Float8 values are taken as they are: scales of blocks
+# or channels, which some checkpoints keep in tensors beside them, are not applied.
+FLOATS = {
+    **{"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"},
+    **{"F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2"},
+    **{"F8_E4M3FNUZ": "float8_e4m3fnuz", "F8_E5M2FNUZ": "float8_e5m2fnuz"},
+}
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")  # of batch normalization; a file does not mark them
 
 
@@ -166,7 +175,7 @@ def reason_to_skip(name: str, dtype: str, size: int) -> str | None:
     if name.rpartition(".")[2] in BUFFERS:
         return "buffer of a normalization layer, not a parameter"
     if dtype.upper() not in FLOATS:
-        return f"dtype {dtype} is not a float of 16 to 64 bits"
+        return not_scored(dtype)
     return "zero-size tensor" if size == 0 else None
 
 
@@ -180,7 +189,8 @@ def _read(path: Path, stored: StoredTensor, buffer: np.ndarray) -> NamedTensor |
             _fill(buffer[: stored.size].data, file, stored)
     except OSError as error:
         raise UnreachableError(f"{path} cannot be read: {error}") from None
-    return NamedTensor(stored.name, buffer[: stored.size].view(_dtype(stored.dtype)).reshape(stored.shape), kind)
+    values = buffer[: stored.size].view(_dtype(stored.dtype)).reshape(stored.shape)
+    return NamedTensor(stored.name, as_numpy(values), kind, how_read(values))
 
 
 def _fill(view: memoryview, file: FileIO, stored: StoredTensor) -> None:
@@ -196,6 +206,5 @@ def _fill(view: memoryview, file: FileIO, stored: StoredTensor) -> None:
 def _dtype(name: str) -> np.dtype[Any]:
     import ml_dtypes
 
-    known: dict[str, Any] = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": ml_dtypes.bfloat16}
-    found: np.dtype[Any] = np.dtype(known[name])
+    found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, FLOATS[name], FLOATS[name])).newbyteorder("<")
     return found

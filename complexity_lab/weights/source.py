@@ -16,11 +16,18 @@ class NamedTensor(NamedTuple):
 
     ``values`` is an array of any shape in float64, float32, float16 or ``ml_dtypes.bfloat16``. It may share memory
     with the model it came from and may be overwritten when the next tensor is read: copy it to keep it.
+
+    ``note`` says how the values were read if not as they are stored: float8 as float16 (exactly), quantized tensors as
+    their dequantized values. ``computed`` is what the model computes with where this is a raw parameter of
+    ``torch.nn.utils.parametrize``: the parametrised tensor under its own name (``conv.weight``), or, for further raw
+    parameters of the same one, why they have none.
     """
 
     name: str
     values: np.ndarray
     kind: Kind
+    note: str = ""
+    computed: "NamedTensor | SkippedTensor | None" = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,21 @@ class WeightSource(Protocol):
     def tensors(self) -> Iterator[NamedTensor | SkippedTensor]:
         """Yield every tensor in model order; may be called more than once."""
         ...
+
+
+def not_scored(dtype: str) -> str:
+    """Return why tensors of a dtype are no part of the stream.
+
+    Integers of 8 to 32 bits are the weights of quantized checkpoints, whose scales lie in other tensors, in as many
+    layouts as there are libraries.
+    """
+    reason = f"dtype {dtype} is not a float of 8 to 64 bits"
+    if dtype.lower() in _CODES:
+        return f"{reason}; if these are quantized weights, dequantize them with their scales and measure the result"
+    return reason
+
+
+_CODES = {f"{kind}{bits}" for kind in ("i", "u", "int", "uint") for bits in (8, 16, 32)}
 
 
 def kind_of_name(name: str, ndim: int) -> Kind:

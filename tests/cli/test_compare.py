@@ -42,12 +42,12 @@ def test_the_table_shows_changes_planes_reasons_and_what_changed_most(files):
     assert re.search(r"20x24 +bdm +[\d,.]+ +[\d,.]+ +1\.0000 +0 % +0 % +0 % +0 % +0$", line(done.stdout, "a[norm].w"))
     changed = line(done.stdout, "fc.weight")
     zeros = np.mean(AFTER["fc.weight"] == 0)
-    assert f"> {0:.0f}" in changed
+    assert "> 0." in changed
     assert f"{100 * zeros:.2f} %" in changed
     assert re.search(r"^largest change of bdm: fc\.weight, B/A = 0\.\d{4}$", done.stdout, re.MULTILINE)
     assert "QuBD, B in percent of A" in done.stdout
     assert len([row for row in done.stdout.splitlines() if row.startswith("whole model")]) == 2
-    assert re.search(r"all +skipped: only in A +gone$", done.stdout, re.MULTILINE)
+    assert re.search(r"all +skipped: only in A +gone *$", done.stdout, re.MULTILINE)
     assert re.search(r"count0, count1, count2, count3, count4, count5 and 3 more", done.stdout)
     assert "the whole model is without 1 tensor(s)" in done.stdout
 
@@ -56,11 +56,11 @@ def test_json_and_csv_hold_the_same_rows(files):
     rows = json.loads(run("compare", *files, "--json", "--bits", "2").stdout)
     listed = list(csv.DictReader(io.StringIO(run("compare", *files, "--csv", "--bits", "2").stdout)))
     assert [row["tensor"] for row in rows] == [row["tensor"] for row in listed]
-    model = next(row for row in rows if row["scope"] == "model" and row["metric"] == "qubd_plane1")
-    assert (
-        float(next(row for row in listed if row["scope"] == "model" and row["metric"] == "qubd_plane1")["ratio"])
-        == (model["ratio"])
+    model, same = (
+        next(row for row in found if row["scope"] == "model" and row["metric"] == "qubd_plane1")
+        for found in (rows, listed)
     )
+    assert float(same["ratio"]) == model["ratio"]
 
 
 def test_before_and_after_training():
@@ -75,7 +75,7 @@ def test_nothing_to_compare_is_code_1_and_says_why(files, tmp_path):
     done = run("compare", files[0], tmp_path / "c.safetensors")
     assert done.returncode == 1
     assert "have no tensor that can be compared" in done.stderr
-    assert re.search(r"skipped: only in B +other$", done.stdout, re.MULTILINE)
+    assert re.search(r"skipped: only in B +other *$", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
