@@ -19,7 +19,9 @@ What you may want first::
     cl.qubd(weight, bits=8)           # QuBD; bits of every bit plane, least significant first, and their total
     cl.compress(payload, "gzip")      # raw and compressed bytes
     cl.measure(source)                # DataFrame; module, state dict, path, zoo id or hub id
+    cl.compare_weights(a, b)          # DataFrame; two sources, layer by layer
     cl.iid_null(ctm, blocks, p)       # what independent bits would score
+    cl.shuffled_counts(weights)       # BlockCounts of the same bits in random order
     cl.run_survey(plan, directory)    # the same as the command
     cl.MoMos(s=4, capacity=0.01)(net) # Projection; a network's weights onto few motifs, in place
     cl.rac(n=269_722, s=4, k=6743)    # how much shorter such a mosaic can be written
@@ -38,17 +40,19 @@ if TYPE_CHECKING:
     from complexity_lab.binary.block_counts import BlockCounts
     from complexity_lab.binary.counting import StreamCounter, block_counts
     from complexity_lab.controls.iid import iid_null
+    from complexity_lab.controls.shuffle import shuffled_counts
     from complexity_lab.errors import ComplexityLabError
     from complexity_lab.estimators.bdm import bdm
     from complexity_lab.estimators.compressors import compress, payload
     from complexity_lab.estimators.ctm import ctm_table
     from complexity_lab.estimators.entropy import block_entropy
-    from complexity_lab.estimators.qubd import qubd
+    from complexity_lab.estimators.qubd import qubd, qubd_tiled
     from complexity_lab.figures import render
     from complexity_lab.momos.artefact import pack, unpack
     from complexity_lab.momos.bound import rac
     from complexity_lab.momos.projection import MoMos
     from complexity_lab.report import write_report
+    from complexity_lab.survey.comparison import compare_weights
     from complexity_lab.survey.plan import SurveyPlan, make_plan
     from complexity_lab.survey.run import run_survey
     from complexity_lab.survey.single import measure
@@ -64,6 +68,7 @@ _WHERE = {
     "binarize": ("binary.binarize", "binarize"),
     "block_counts": ("binary.counting", "block_counts"),
     "block_entropy": ("estimators.entropy", "block_entropy"),
+    "compare_weights": ("survey.comparison", "compare_weights"),
     "compress": ("estimators.compressors", "compress"),
     "ctm_table": ("estimators.ctm", "ctm_table"),
     "iid_null": ("controls.iid", "iid_null"),
@@ -72,10 +77,12 @@ _WHERE = {
     "pack": ("momos.artefact", "pack"),
     "payload": ("estimators.compressors", "payload"),
     "qubd": ("estimators.qubd", "qubd"),
+    "qubd_tiled": ("estimators.qubd", "qubd_tiled"),
     "rac": ("momos.bound", "rac"),
     "read_table": ("tables.store", "read_table"),
     "render": ("figures", "render"),
     "run_survey": ("survey.run", "run_survey"),
+    "shuffled_counts": ("controls.shuffle", "shuffled_counts"),
     "unpack": ("momos.artefact", "unpack"),
     "write_report": ("report", "write_report"),
 }
@@ -90,6 +97,7 @@ __all__ = [
     "binarize",
     "block_counts",
     "block_entropy",
+    "compare_weights",
     "compress",
     "ctm_table",
     "iid_null",
@@ -98,10 +106,12 @@ __all__ = [
     "pack",
     "payload",
     "qubd",
+    "qubd_tiled",
     "rac",
     "read_table",
     "render",
     "run_survey",
+    "shuffled_counts",
     "unpack",
     "write_report",
 ]

@@ -14,7 +14,7 @@ from complexity_lab.cli.interrupt import interruptible
 if TYPE_CHECKING:
     from complexity_lab.bench.comparison import Comparison
 
-GROUPS = ("counting", "planes", "startup", "task", "memory", "momos")
+GROUPS = ("counting", "planes", "controls", "startup", "task", "memory", "momos")
 
 
 def bench_cli(
@@ -62,6 +62,10 @@ def _comparisons(groups: tuple[str, ...], weights: str, repeats: int) -> Iterato
         from complexity_lab.bench import planes
 
         yield from planes.comparisons(repeats)
+    if "controls" in groups:
+        from complexity_lab.bench import controls
+
+        yield from controls.comparisons(repeats)
     if "task" in groups:
         from complexity_lab.bench import tasks
 

@@ -33,7 +33,7 @@ _DAMAGE = (  # whatever torch.load raised for files with a few changed bytes
     *(RuntimeError, EOFError, ValueError, LookupError, AssertionError, AttributeError, TypeError),
     *(ArithmeticError, struct.error),
 )
-Place = tuple[int, tuple[int, ...], tuple[int, ...]]  # address, shape, strides
+Place = tuple[int, tuple[int, ...], tuple[int, ...]]  # address (or the object, see ``_place``), shape, strides
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,9 @@ def _reason_to_skip(name: str, values: Any, seen: set[Place]) -> str | None:
 
 
 def _place(values: Any) -> Place:
-    """Where the values lie in memory, to tell tied tensors."""
+    """Where the values lie in memory, to tell tied tensors; those of torchao say address 0, whatever they hold."""
+    if is_quantized(values):
+        return id(values), tuple(values.shape), ()
     if hasattr(values, "data_ptr"):
         return values.data_ptr(), tuple(values.shape), tuple(values.stride())
     return values.__array_interface__["data"][0], values.shape, values.strides

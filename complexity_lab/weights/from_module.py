@@ -7,8 +7,18 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from complexity_lab.arrays import array_of, dtype_name, require_loaded, shape_of, why_not_dense
-from complexity_lab.weights.source import SCORED, Kind, NamedTensor, Reader, SkippedTensor, kind_of_name
+from complexity_lab.arrays import (
+    FLOAT8,
+    as_numpy,
+    dtype_name,
+    how_read,
+    is_quantized,
+    require_loaded,
+    shape_of,
+    why_not_dense,
+)
+from complexity_lab.weights.parametrized import computed, stands_for
+from complexity_lab.weights.source import SCORED, Kind, NamedTensor, Reader, SkippedTensor, kind_of_name, not_scored
 
 if TYPE_CHECKING:
     import torch
@@ -19,7 +29,10 @@ if TYPE_CHECKING:
 class ModuleWeights:
     """Trainable, non-empty parameters of a module; shared ones once, buffers never.
 
-    The arrays share memory with the module where it lives on the CPU.
+    The arrays share memory with the module where it lives on the CPU. Quantized parameters (of torchao, or qint8) are
+    read as their dequantized values, with a note, although they cannot be trained; so are the packed weights of torch's
+    own quantized layers, which are no parameters. Of a parametrized tensor the raw parameters are read, and what the
+    model computes from them comes with the first of them, see ``NamedTensor.computed``.
     """
 
     module: nn.Module
@@ -28,8 +41,8 @@ class ModuleWeights:
     def tensors(self) -> Iterator[NamedTensor | SkippedTensor]:
         """Yield parameters in registration order.
 
-        Frozen, empty, sparse and nested ones, and those of another dtype than float64, float32, float16 and bfloat16
-        are skipped with the reason.
+        Frozen, empty, sparse and nested ones, and those of another dtype than float64, float32, float16, bfloat16 and
+        float8 are skipped with the reason.
 
         Raises:
             WeightsError: a parameter has no values: it is on the meta device, or not initialized yet.
@@ -39,29 +52,23 @@ class ModuleWeights:
 
     def readers(self) -> dict[str, Reader]:
         """Return name -> reader of the parameter, in the order of ``tensors``."""
-        from torch import nn
+        return {name: partial(self._tensor, name, values, owner) for name, values, owner in _parameters(self.module)}
 
-        return {
-            name: partial(
-                self._tensor, name, parameter, "norm" in type(owner).__name__.lower(), isinstance(owner, nn.Embedding)
-            )
-            for name, parameter, owner in _parameters(self.module)
-        }
-
-    def _tensor(
-        self, name: str, parameter: torch.Tensor, in_norm: bool, in_embedding: bool
-    ) -> NamedTensor | SkippedTensor:
+    def _tensor(self, name: str, parameter: torch.Tensor, owner: nn.Module) -> NamedTensor | SkippedTensor:
         require_loaded(parameter, f"parameter {name} of {self.label}")
         shape = shape_of(parameter)
-        kind = _kind(name, len(shape), in_norm, in_embedding)
+        kind = _kind_in(owner, stands_for(name), len(shape))
         reason = _reason_to_skip(parameter)
         if reason:
             return SkippedTensor(name, shape, dtype_name(parameter), kind, reason)
-        return NamedTensor(name, array_of(parameter), kind)
+        return NamedTensor(name, as_numpy(parameter), kind, how_read(parameter), computed(name, parameter, owner))
 
 
-def _parameters(module: nn.Module) -> Iterator[tuple[str, nn.Parameter, nn.Module]]:
-    """Yield what ``module.named_parameters()`` yields, each with the module that holds it, in half the time."""
+def _parameters(module: nn.Module) -> Iterator[tuple[str, torch.Tensor, nn.Module]]:
+    """Yield what ``module.named_parameters()`` yields, each with the module that holds it, in half the time.
+
+    And what torch's quantized layers have instead of parameters.
+    """
     seen: set[int] = set()
     stack: list[tuple[str, nn.Module | None]] = [("", module)]
     while stack:
@@ -69,22 +76,38 @@ def _parameters(module: nn.Module) -> Iterator[tuple[str, nn.Parameter, nn.Modul
         if owner is None or id(owner) in seen:
             continue
         seen.add(id(owner))
-        for leaf, parameter in owner._parameters.items():
+        for leaf, parameter in (*owner._parameters.items(), *_packed(owner)):
             if parameter is not None and id(parameter) not in seen:
                 seen.add(id(parameter))
                 yield prefix + leaf, parameter, owner
         stack.extend((f"{prefix}{name}.", child) for name, child in reversed(owner._modules.items()))
 
 
+def _packed(owner: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield weight and bias of a quantized layer of torch, which it returns from methods of these names."""
+    if ".ao.nn.quantized." not in type(owner).__module__:
+        return
+    for leaf in ("weight", "bias"):
+        method = getattr(owner, leaf, None)
+        if callable(method) and (values := method()) is not None:
+            yield leaf, values
+
+
 def _reason_to_skip(parameter: torch.Tensor) -> str | None:
-    strided, dtypes = _plain()
-    if parameter.dtype in dtypes and parameter.layout is strided and parameter.requires_grad and parameter.numel():
+    strided, dtypes, plain = _plain()
+    if (
+        type(parameter) is plain
+        and parameter.dtype in dtypes
+        and parameter.layout is strided
+        and parameter.requires_grad
+        and parameter.numel()
+    ):
         return None  # nearly all are, and there are hundreds
+    if is_quantized(parameter):
+        return None if parameter.numel() else "zero-size tensor"
     dtype = dtype_name(parameter)
-    if not parameter.is_floating_point():
-        return f"not floating point ({dtype})"
-    if dtype not in SCORED:
-        return f"dtype {dtype} is not a float of 16 to 64 bits"
+    if dtype not in (*SCORED, *FLOAT8):
+        return not_scored(dtype)
     if not_dense := why_not_dense(parameter):
         return f"{not_dense} is not dense"
     if not parameter.requires_grad:
@@ -95,10 +118,16 @@ def _reason_to_skip(parameter: torch.Tensor) -> str | None:
 
 
 @cache
-def _plain() -> tuple[torch.layout, frozenset[torch.dtype]]:
+def _plain() -> tuple[torch.layout, frozenset[torch.dtype], type]:
     import torch
 
-    return torch.strided, frozenset(getattr(torch, name) for name in SCORED)
+    return torch.strided, frozenset(getattr(torch, name) for name in SCORED), torch.nn.Parameter
+
+
+def _kind_in(owner: nn.Module, name: str, ndim: int) -> Kind:
+    from torch import nn
+
+    return _kind(name, ndim, "norm" in type(owner).__name__.lower(), isinstance(owner, nn.Embedding))
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The page of a series: what was measured, the table of steps, figures, and what failed; no hole where a number is not."""
+"""The page of a series: what was measured, the table of steps, figures, and what failed; no number is a hole."""
 
 import pytest
 
