@@ -93,11 +93,11 @@ def test_what_cannot_be_compared_says_why_and_the_others_stand():
         "gone": "only in A",
         "reshaped": "shape 12x16 in A, 16x12 in B",
         "bad": "A: 3 of 480 weights are NaN or infinite; they have no bit",
-        "typed": "B: dtype int64 is not a float of 16 to 64 bits",
-        "count": "dtype int64 is not a float of 16 to 64 bits",
+        "typed": "B: dtype int64 is not a float of 8 to 64 bits",
+        "count": "dtype int64 is not a float of 8 to 64 bits",
         "short": "5 weights, not one complete block of 12",
         "new": "only in B",
-        "index": "only in B: dtype int64 is not a float of 16 to 64 bits",
+        "index": "only in B: dtype int64 is not a float of 8 to 64 bits",
     }
     assert found["status"].loc["bad"].eq("failed").all()
     assert found["status"].loc["gone"].eq("skipped").all()
