@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import torch
 
 _WANTED = "wanted float64, float32, float16, bfloat16, or 0/1 integers"
+_NO_KERNEL = (  # what a library's own dequantize() may raise without the device or the extension it was made for
+    *(RuntimeError, AssertionError, ImportError, TypeError, ValueError, LookupError, AttributeError),
+)
 # Their values are read as float16, which holds each of them exactly; NaN stays NaN, and an infinity one.
 FLOAT8 = ("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz")
 
@@ -23,7 +26,8 @@ def as_numpy(values: Any) -> np.ndarray:
     float16, and a quantized tensor what its ``dequantize()`` returns.
 
     Raises:
-        InputError: a sparse or nested tensor, one of a class without an array, or a ragged sequence.
+        InputError: a sparse or nested tensor, one of a class without an array or that cannot be dequantized, or a
+            ragged sequence.
         WeightsError: a tensor without values (on the meta device, or not initialized).
     """
     if not _is_torch(values):
@@ -34,7 +38,17 @@ def as_numpy(values: Any) -> np.ndarray:
     require_loaded(values, "the tensor")
     if reason := why_not_dense(values):
         raise InputError(f"{reason}, wanted a dense tensor; call its to_dense()")
-    return array_of(values.dequantize() if is_quantized(values) else values)
+    return array_of(_dequantized(values) if is_quantized(values) else values)
+
+
+def _dequantized(values: Any) -> torch.Tensor:
+    try:
+        plain: torch.Tensor = values.dequantize()
+    except _NO_KERNEL as error:
+        kind = dtype_name(values) if values.is_quantized else type(values).__name__
+        text = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"a tensor of {kind} that cannot be dequantized here ({text}); save it dequantized") from None
+    return plain
 
 
 def array_of(tensor: torch.Tensor) -> np.ndarray:

@@ -198,25 +198,33 @@ def _print_planes(rows: list[Row]) -> None:
 
 
 def _print_reasons(rows: list[Row]) -> None:
-    """Print why tensors are not compared, or have no number of one metric: a line per reason."""
+    """Print why tensors are not compared, have no number of one metric, or how they were read: a line per reason."""
     from rich.markup import escape
     from rich.table import Table
 
     found: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if row["status"] != "ok" and row["scope"] == "tensor":
-            reason = f"{row['status']}: {row['reason']}"
-            names = found.setdefault((reason, "all" if row["weights"] is None else row["metric"]), [])
-            names += [row["tensor"]] * (row["tensor"] not in names[-1:])
-    table = Table(box=None, pad_edge=False, title="Without numbers", title_justify="left")
-    for name in ("metric", "reason", "tensors"):
+            metric = "all" if row["weights"] is None else row["metric"]
+            _add(found, metric, f"{row['status']}: {row['reason']}", row["tensor"])
+        if row["note"] is not None:
+            _add(found, "all", row["note"], row["tensor"])
+    table = Table(box=None, pad_edge=False, title="Notes", title_justify="left")
+    for name in ("metric", "note", "tensors"):
         table.add_column(name, overflow="fold")
-    for (reason, metric), names in found.items():
+    for (metric, reason), names in found.items():
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         table.add_row(metric, escape(reason), escape(", ".join(names[:SHOWN])) + more)
     if found:
         print()
         _print(table)
+
+
+def _add(found: dict[tuple[str, str], list[str]], metric: str, reason: str, tensor: str) -> None:
+    """Add a tensor to those of a reason, once."""
+    names = found.setdefault((metric, reason), [])
+    if tensor not in names[-1:]:
+        names.append(tensor)
 
 
 def _print(table: Any) -> None:

@@ -113,7 +113,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
             row["unit"],
             "" if not row["scored"] or row["ones"] is None else f"{row['ones'] / row['scored']:.4f}",
             _bits_per_weight(row),
-            "" if row["status"] == "ok" else escape(f"{row['status']}: {row['reason']}"),
+            escape(row["note"] or "") if row["status"] == "ok" else escape(f"{row['status']}: {row['reason']}"),
             style="bold" if whole else None,
         )
     wide = 160 if not sys.stdout.isatty() else None

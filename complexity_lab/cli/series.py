@@ -177,8 +177,3 @@ def _print_table(directory: Path) -> None:
     for row in rows:
         table.add_row(*row)
     Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(table)
-
-
-def run_trajectory_study(file: Path, out: Path, jobs: int | None, retry_failed: bool) -> int:
-    """Run a study file with a ``[trajectory]`` section; return the exit code."""
-    raise NotImplementedError

@@ -72,8 +72,8 @@ def _about_suggestion(tables: QuantizationTables, reference: str) -> str:
         f"{rows['mean_bits'].mean():.2f} bits per weight, mean over models ({rows['mean_bits'].min():.2f} to "
         f"{rows['mean_bits'].max():.2f}). On test images {kept} of {len(rows)} models stay within {TOLERANCE:g} point; "
         f"the mean loss is {_points(rows['test_lost'].mean())}, the largest {_points(worst['test_lost'])} "
-        f"({worst['model']}). The planes told for {told['told_percent'].mean():.0f}{numbers.GLUE}% of the weights; other "
-        "tensors are too small."
+        f"({worst['model']}). The planes told for {told['told_percent'].mean():.0f}{numbers.GLUE}% of the weights; "
+        "other tensors are too small."
     )
 
 

@@ -63,7 +63,7 @@ class QuantizationTables:
         ok = self.accuracies.loc[self.accuracies["status"] == "ok"]
         floats = ok.loc[ok["method"] == "float"].set_index("network")
         lost = {
-            f"{part}_lost": 100 * (ok["network"].map(floats[f"{part}_accuracy"]) - ok[f"{part}_accuracy"])
+            f"{part}_lost": 100 * (ok["network"].map(floats[f"{part}_accuracy"]).astype(float) - ok[f"{part}_accuracy"])
             for part in ("validation", "test")
         }
         return ok.assign(**lost).reset_index(drop=True)
@@ -132,7 +132,7 @@ def fewest_enough(lost: Floats) -> int:
     (4, 3)
     """
     (too_many,) = (lost > TOLERANCE + 1e-9).nonzero()
-    return int(too_many[-1]) + 2 if len(too_many) else 1
+    return int(too_many[-1]) + 1 if len(too_many) else 1
 
 
 def predictions(tables: QuantizationTables, margin: int, part: Part = "test") -> pd.DataFrame:

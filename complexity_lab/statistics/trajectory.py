@@ -75,7 +75,9 @@ class TrajectoryTables:
         """
         found = self.numbers.loc[self.numbers["metric"].isin(self.metrics)]
         found = found.drop(columns=["reference"]).merge(references(self.numbers), on="run", how="left")
-        found = found.assign(amount=found["value"].where(found["unit"] != RATE, 1 / found["value"].replace(0.0, np.nan)))
+        found = found.assign(
+            amount=found["value"].where(found["unit"] != RATE, 1 / found["value"].replace(0.0, np.nan))
+        )
         start = found.loc[found["step"] == found["reference"], ["run", "metric", "amount"]]
         found = found.merge(start.rename(columns={"amount": "start"}), on=["run", "metric"], how="left")
         shuffled = self.numbers.loc[self.numbers["metric"].str.endswith(SHUFFLED), ["run", "step", "metric", "value"]]

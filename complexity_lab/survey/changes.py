@@ -12,7 +12,7 @@ import numpy as np
 from complexity_lab.binary.binarize import bad_weights, signed
 from complexity_lab.errors import WeightsError
 
-TOGETHER = 1 << 20  # values that are looked at at once, in float64: 8 MB for each tensor
+TOGETHER = 1 << 15  # values looked at at once, in float64: they stay in the cache, 2 times as fast as 2^20
 
 
 @dataclass(frozen=True)
@@ -100,11 +100,13 @@ def _float64(values: np.ndarray) -> np.ndarray:
 
 
 def _change(piece: _Piece, a: np.ndarray, b: np.ndarray) -> Change:
-    for side, values, whole in (("A", piece.a, a), ("B", piece.b, b)):
-        if not np.isfinite(values).all():
-            view = signed(whole)
-            raise NotFiniteError(f"{side}: {bad_weights(view.values, view.limit)}")
     moved = piece.b - piece.a
+    squares, squares_moved = _squares(piece.a), _squares(moved)
+    if not isfinite(squares) or not isfinite(squares_moved):  # or large float64 weights, whose squares are not
+        for side, values, whole in (("A", piece.a, a), ("B", piece.b, b)):
+            if not np.isfinite(values).all():
+                view = signed(whole)
+                raise NotFiniteError(f"{side}: {bad_weights(view.values, view.limit)}")
     above_a, above_b = piece.a > 0, piece.b > 0
     return Change(
         weights=piece.a.size,
@@ -114,6 +116,11 @@ def _change(piece: _Piece, a: np.ndarray, b: np.ndarray) -> Change:
         zeros_b=int(np.count_nonzero(piece.b == 0)),
         ones_a=int(np.count_nonzero(above_a)),
         ones_b=int(np.count_nonzero(above_b)),
-        squares=float(np.dot(piece.a, piece.a)),
-        squares_moved=float(np.dot(moved, moved)),
+        squares=squares,
+        squares_moved=squares_moved,
     )
+
+
+def _squares(values: np.ndarray) -> float:
+    """Return the sum of squares, by one thread: ``np.dot`` asks several for a piece this small."""
+    return float(np.einsum("i,i->", values, values))

@@ -1,13 +1,15 @@
 """Two sets of weights side by side: before and after training, fine-tuning, quantization or pruning.
 
-Tensors are paired by name, A with B, and read one pair at a time. A tensor that only one of the two has, that has
-another shape there, that is not finite or that cannot be scored is a row that says why; the whole model is all other
-tensors, in the order of A (or of B, if A is a safetensors file, which has no order, and B is not). So the values of a
-model are those of ``measure`` if nothing is left out and the order is the same.
+Tensors are paired by name, A with B, and read one pair at a time; the raw parameter of a parametrization
+(``conv.parametrizations.weight.original``) is paired as what it stands for (``conv.weight``). A tensor that only one
+of the two has, that has another shape there, that is not finite or that cannot be scored is a row that says why; the
+whole model is all other tensors, in the order of A (or of B, if A is a safetensors file, which has no order, and B is
+not). So the values of a model are those of ``measure`` if nothing is left out and the order is the same.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,7 @@ from complexity_lab.survey.measure import MODEL, Row, Wanted, measure_source
 from complexity_lab.survey.planes import UNIT, marks, metrics_of, plane_metrics, preset_of
 from complexity_lab.weights.by_name import Selected, readers_of
 from complexity_lab.weights.from_safetensors import SafetensorsFile, SafetensorsShards
+from complexity_lab.weights.parametrized import stands_for
 from complexity_lab.weights.source import NamedTensor, Reader, SkippedTensor, WeightSource
 from complexity_lab.zoo.sources import Shards, State, resolve
 
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 COLUMNS = (
     *("scope", "tensor", "kind", "shape", "metric", "unit", "value_a", "value_b", "difference", "ratio"),
     *("weights", "changed", "signs_changed", "zeros_a", "zeros_b", "ones_a", "ones_b", "distance", "left_out"),
-    *("preset", "departures", "status", "reason"),
+    *("preset", "departures", "note", "status", "reason"),
 )
 Values = Mapping[tuple[str, str], Row]  # by tensor ("" for the whole model) and metric
 
@@ -39,7 +42,8 @@ Values = Mapping[tuple[str, str], Row]  # by tensor ("" for the whole model) and
 class _Side:
     """One of the two sources."""
 
-    readers: Mapping[str, Reader]
+    readers: Mapping[str, Reader]  # by the name that a tensor is paired by
+    own_names: Mapping[str, str]  # of the tensors, by the name that they are paired by
     label: str
     by_name: bool  # it has no order of its own
 
@@ -52,13 +56,14 @@ class _Pair:
     kind: str
     shape: str
     change: Change | None = None
+    note: str | None = None  # how the values were read, if not as they are stored
     status: str = "ok"
     reason: str | None = None
     scorable: bool = True  # in at least one of the two
 
     @property
     def place(self) -> Row:
-        return {"scope": "tensor", "tensor": self.name, "kind": self.kind, "shape": self.shape}
+        return {"scope": "tensor", "tensor": self.name, "kind": self.kind, "shape": self.shape, "note": self.note}
 
 
 def compare_sources(
@@ -80,7 +85,8 @@ def compare_sources(
     (the same in all rows of a tensor): their number ``weights``; shares from 0 to 1 of those whose value ``changed``,
     whose sign bit (w > 0) changed (``signs_changed``), that are exactly zero (``zeros_a``, ``zeros_b``) and that are
     above zero (``ones_a``, ``ones_b``); ``distance``, the Euclidean norm of B - A over that of A. Rows of the model
-    say in ``left_out`` how many tensors with weights could not be compared.
+    say in ``left_out`` how many tensors with weights could not be compared. ``note`` says of a tensor how its values
+    were read if not as they are stored (float8, quantized tensors).
 
     Args:
         a: weights before, see ``zoo.sources.resolve``.
@@ -149,7 +155,10 @@ def _side(source: WeightSource) -> _Side:
     if isinstance(source, Shards):
         source = SafetensorsShards(source.files, source.label)
     by_name = isinstance(source, SafetensorsShards) or (isinstance(source, SafetensorsFile) and source.order is None)
-    return _Side(readers_of(source), source.label, by_name)
+    readers = readers_of(source)
+    stand_for = Counter(map(stands_for, readers))
+    own_names = {stands_for(name) if stand_for[stands_for(name)] == 1 else name: name for name in readers}
+    return _Side({name: readers[own] for name, own in own_names.items()}, own_names, source.label, by_name)
 
 
 def _order(one: _Side, other: _Side) -> list[str]:
@@ -171,7 +180,7 @@ def _pair(name: str, one: _Side, other: _Side) -> _Pair:
     if a.values.shape != b.values.shape:
         return _Pair(*place, status="skipped", reason=f"shape {shapes[0]} in A, {shapes[1]} in B")
     try:
-        return _Pair(*place, change(a.values, b.values))
+        return _Pair(*place, change(a.values, b.values), note=_both(a.note or None, b.note or None) or None)
     except NotFiniteError as error:
         return _Pair(*place, status="failed", reason=str(error))
 
@@ -190,20 +199,25 @@ def _why_not(a: NamedTensor | SkippedTensor | None, b: NamedTensor | SkippedTens
 
 
 def _both(a: str | None, b: str | None) -> str:
-    """Return the reasons of the two sides as one, each with its side unless they agree."""
+    """Return what is to be said of the two sides, each with its side unless they agree."""
     if a is not None and a == b:
         return a
     return "; ".join(f"{side}: {reason}" for side, reason in (("A", a), ("B", b)) if reason is not None)
 
 
 def _values(side: _Side, names: Sequence[str], wanted: Wanted, threads: int) -> Values:
-    """Measure tensors of one side; return its rows by tensor and metric."""
+    """Measure tensors of one side; return its rows by the name that they are paired by, and metric."""
     if not names:
         return {}
     source = Selected(side.readers, names, side.label)
     with compressor_pool(threads) as pool:
         rows = measure_source(source, wanted, {}, pool, threads).wait()
-    return {(row["tensor"], row["metric"]): row for row in rows.measurements}
+    paired = {own: name for name, own in side.own_names.items()} | {"": ""}
+    found: dict[tuple[str, str], Row] = {}
+    for row in rows.measurements:
+        name: str = row["tensor"]
+        found[paired.get(name, name), row["metric"]] = row
+    return found
 
 
 def _tensor_rows(pairs: Sequence[_Pair], wanted: Wanted, a: Values, b: Values) -> Iterator[Row]:

@@ -37,7 +37,7 @@ from complexity_lab.estimators.bdm import bdm_of
 from complexity_lab.estimators.ctm import ctm_table
 from complexity_lab.estimators.qubd import Rules
 from complexity_lab.survey.planes import UNIT, plane_metrics
-from complexity_lab.weights.source import NamedTensor, WeightSource
+from complexity_lab.weights.source import NamedTensor, SkippedTensor, WeightSource
 
 if TYPE_CHECKING:
     from torch import nn
@@ -175,6 +175,9 @@ class _PlaneNulls:
     def read(self, tensor: NamedTensor, place: Row) -> list[Row]:
         """Draw the nulls of a tensor and return the rows of its shuffles."""
         self.read_so_far += tensor.values.size
+        if isinstance(tensor.computed, SkippedTensor):
+            return []
+        tensor = tensor.computed or tensor  # what the planes themselves are scored of
         if self.rules.why_not(tensor.values.shape, tensor.name) is not None:
             return []
         self.added += 1

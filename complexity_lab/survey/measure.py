@@ -178,6 +178,8 @@ class _Reader:
         """Add one tensor to the stream and write its rows."""
         shape = tensor.shape if isinstance(tensor, SkippedTensor) else tensor.values.shape
         place = {"scope": "tensor", "tensor": tensor.name, "kind": tensor.kind, "shape": shape_name(shape)}
+        if isinstance(tensor, NamedTensor) and tensor.note:
+            place["note"] = tensor.note
         read = _Waiting(self.labels | place, shape)
         self.waiting.append(read)
         if isinstance(tensor, SkippedTensor):

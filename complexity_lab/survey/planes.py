@@ -15,7 +15,7 @@ import numpy as np
 from complexity_lab.errors import InputError, WeightsError
 from complexity_lab.estimators.presets import Preset, preset
 from complexity_lab.estimators.qubd import QuBD, Rules, total_profile
-from complexity_lab.weights.source import NamedTensor
+from complexity_lab.weights.source import NamedTensor, SkippedTensor
 
 Row = dict[str, Any]
 UNIT = "bits"
@@ -32,7 +32,14 @@ class PlaneReader:
         self.failure: WeightsError | None = None  # why there are no numbers of the model
 
     def read(self, tensor: NamedTensor, place: Row) -> list[Row]:
-        """Score a tensor of finite values; return its rows, none unless they are wanted."""
+        """Score a tensor of finite values; return its rows, none unless they are wanted.
+
+        Of a parametrized weight that is the tensor the model computes with, as in the published code.
+        """
+        if isinstance(tensor.computed, SkippedTensor):
+            self.skipped += tensor.values.size
+            return self.without_score(place, "skipped", tensor.computed.reason)
+        tensor = tensor.computed or tensor
         reason = self.rules.why_not(np.shape(tensor.values), tensor.name)
         if reason is not None:
             self.skipped += tensor.values.size

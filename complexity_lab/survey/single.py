@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Scope = Literal["model", "layer"]
 COLUMNS = (
     *("scope", "tensor", "kind", "shape", "metric", "value", "unit", "scored", "dropped", "ones", "blocks"),
-    *("distinct_blocks", "raw_bytes", "compressed_bytes", "preset", "departures", "status", "reason"),
+    *("distinct_blocks", "raw_bytes", "compressed_bytes", "note", "preset", "departures", "status", "reason"),
 )
 
 

@@ -44,8 +44,13 @@ MEASUREMENTS: tuple[Column, ...] = (
     ("distinct_blocks", pa.int64(), "different blocks seen; null for compressors"),
     ("raw_bytes", pa.int64(), "payload of a compressor; null otherwise"),
     ("compressed_bytes", pa.int64(), "its compressed size; null otherwise"),
+    ("note", pa.string(), "how the values were read, if not as they are stored: dequantized, float8; null otherwise"),
     ("preset", pa.string(), "rules the number was made by: qubd-paper, fixed or momos-paper; null if none was chosen"),
-    ("departures", pa.string(), "where these rules, as computed here, differ from the publication; null without preset"),
+    (
+        "departures",
+        pa.string(),
+        "where these rules, as computed here, differ from the publication; null without preset",
+    ),
     ("status", pa.string(), "ok, failed or skipped"),
     ("reason", pa.string(), "why not ok, null if ok"),
 )

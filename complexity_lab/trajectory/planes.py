@@ -13,7 +13,7 @@ from complexity_lab.errors import WeightsError
 from complexity_lab.estimators.ctm import ctm_table
 from complexity_lab.estimators.qubd import Rules, total_profile
 from complexity_lab.trajectory.readers import MODEL, Row, row, spread_rows, without_value
-from complexity_lab.weights.source import NamedTensor
+from complexity_lab.weights.source import NamedTensor, SkippedTensor
 
 if TYPE_CHECKING:
     from complexity_lab.estimators.qubd import QuBD
@@ -38,7 +38,11 @@ class PlaneReader:
         self.failure: WeightsError | None = None
 
     def read(self, tensor: NamedTensor, place: Row) -> list[Row]:
-        """Add a tensor, see ``Reader``."""
+        """Add a tensor, see ``Reader``; of a parametrized weight the tensor that the network computes with."""
+        if isinstance(tensor.computed, SkippedTensor):
+            self.left_out += tensor.values.size
+            return self.unscored(place, "skipped", tensor.computed.reason)
+        tensor = tensor.computed or tensor
         reason = self.rules.why_not(np.shape(tensor.values), tensor.name)
         if reason is not None:
             self.left_out += tensor.values.size

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from complexity_lab.errors import ComplexityLabError, InputError, WeightsError
 from complexity_lab.estimators.ctm import shape_name
-from complexity_lab.estimators.estimator import CompressorEstimator, CountEstimator, estimator
+from complexity_lab.estimators.estimator import CompressorEstimator, CountEstimator, StreamEstimator, estimator
 from complexity_lab.estimators.qubd import Rules
 from complexity_lab.trajectory.planes import PlaneReader
-from complexity_lab.trajectory.readers import CompressorReader, CountReader, Reader, Row
+from complexity_lab.trajectory.readers import CompressorReader, CountReader, Reader, Row, StreamReader
 from complexity_lab.weights.from_module import ModuleWeights
 from complexity_lab.weights.source import NamedTensor, SkippedTensor
 
@@ -31,7 +31,7 @@ class StepProbe:
     """Computes the rows of one step; small and picklable.
 
     Attributes:
-        metrics: names of the registry that read block counts or payloads: ``bdm``, ``gzip``, ...
+        metrics: names of the registry: ``bdm``, ``gzip``, ...
         rules: of the bit planes (``qubd``, ``qubd_plane0`` the least significant, ...); None for no planes.
         tensor_rows: rows of every tensor beside those of the network (not for compressors).
         shuffles: repetitions of the shuffled self, which permutes the values of every tensor: rows
@@ -41,8 +41,7 @@ class StepProbe:
 
     Raises:
         UnknownNameError: no such metric.
-        InputError: nothing to measure, a metric that is no function of counts or payloads, negative ``shuffles``, or
-            shuffles of planes with overlapping blocks.
+        InputError: nothing to measure, negative ``shuffles``, or shuffles of planes with overlapping blocks.
 
     >>> import numpy as np
     >>> tensors = [NamedTensor("weight", np.linspace(-1, 2, 48).reshape(6, 8), "matrix")]
@@ -58,9 +57,8 @@ class StepProbe:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        other = [name for name in self.metrics if not isinstance(estimator(name), CountEstimator | CompressorEstimator)]
-        if other:
-            raise InputError(f"metric {other[0]} reads neither block counts nor payloads and cannot be watched")
+        for name in self.metrics:
+            estimator(name)
         if not self.metrics and self.rules is None:
             raise InputError("no metrics and no bit planes, wanted something to measure")
         if self.shuffles < 0:
@@ -77,6 +75,11 @@ class StepProbe:
     def compressed(self) -> tuple[CompressorEstimator, ...]:
         """Compressors."""
         return tuple(item for item in map(estimator, self.metrics) if isinstance(item, CompressorEstimator))
+
+    @cached_property
+    def streamed(self) -> tuple[StreamEstimator, ...]:
+        """Metrics that read the values themselves."""
+        return tuple(item for item in map(estimator, self.metrics) if isinstance(item, StreamEstimator))
 
     def rows(self, tensors: Tensors) -> list[Row]:
         """Return the columns ``scope`` to ``dropped``, ``status`` and ``reason`` of the rows of one step.
@@ -122,6 +125,8 @@ class StepProbe:
         readers: list[Reader] = [CountReader(self.counted, self.tensor_rows, self.shuffles, self.seed)]
         if self.compressed:
             readers.append(CompressorReader(self.compressed))
+        if self.streamed:
+            readers.append(StreamReader(self.streamed, self.tensor_rows))
         if self.rules is not None:
             readers.append(PlaneReader(self.rules, self.tensor_rows, self.shuffles, self.seed, self.threads))
         return tuple(readers)

@@ -1,4 +1,4 @@
-"""Readers of one step's tensors: block counts and payloads collected tensor after tensor, and their rows."""
+"""Readers of one step's tensors: block counts, payloads and values collected tensor after tensor, and their rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from complexity_lab.binary.counting import SQUARE, STRING, StreamCounter, Tensor
 from complexity_lab.controls.shuffle import ShuffleNull
 from complexity_lab.estimators.compressors import Payload, PayloadStream, compress
 from complexity_lab.estimators.ctm import shape_name
-from complexity_lab.estimators.estimator import CompressorEstimator, CountEstimator
+from complexity_lab.estimators.estimator import CompressorEstimator, CountEstimator, StreamEstimator
 from complexity_lab.weights.source import NamedTensor
 
 Row = dict[str, Any]
@@ -192,3 +192,39 @@ class CompressorReader:
             row(MODEL, item.name, item.unit, compress(data[item.payload], item.compressor).rate, parameters, 0)
             for item in self.estimators
         ]
+
+
+class StreamReader:
+    """Metrics that read the values themselves: LZ76, exponents and mantissas."""
+
+    def __init__(self, estimators: Sequence[StreamEstimator], tensor_rows: bool) -> None:
+        self.estimators, self.tensor_rows = estimators, tensor_rows
+        self.network = [(item, item.start()) for item in estimators]
+
+    def read(self, tensor: NamedTensor, place: Row) -> list[Row]:
+        """Add a tensor, see ``Reader``."""
+        for _, accumulator in self.network:
+            accumulator.add(tensor.values)
+        rows = []
+        for item in self.estimators if self.tensor_rows else ():
+            accumulator = item.start()
+            accumulator.add(tensor.values)
+            rows.append(_stream_row(place, item, accumulator.value(), accumulator.scored, tensor.values.size))
+        return rows
+
+    def unscored(self, place: Row, status: str, reason: str) -> list[Row]:
+        """Return the rows of a tensor without numbers."""
+        wanted = self.estimators if self.tensor_rows else ()
+        return [without_value(place, item.name, item.unit, status, reason) for item in wanted]
+
+    def model_rows(self, failure: Exception | None, parameters: int) -> list[Row]:
+        """Return the rows of the whole network."""
+        if failure is not None:
+            return [without_value(MODEL, item.name, item.unit, "failed", str(failure)) for item in self.estimators]
+        return [_stream_row(MODEL, item, each.value(), each.scored, parameters) for item, each in self.network]
+
+
+def _stream_row(place: Row, item: StreamEstimator, value: float, scored: int, size: int) -> Row:
+    if isnan(value):
+        return without_value(place, item.name, item.unit, "skipped", f"{size} values are too few for {item.name}")
+    return row(place, item.name, item.unit, value, scored, size - scored)

@@ -22,7 +22,7 @@ from complexity_lab.arrays import (
     shape_of,
     why_not_dense,
 )
-from complexity_lab.errors import UnreachableError, WeightsError
+from complexity_lab.errors import InputError, UnreachableError, WeightsError
 from complexity_lab.weights.from_safetensors import FLOATS, SafetensorsFile, check_order, read_index, reason_to_skip
 from complexity_lab.weights.nesting import flat_state
 from complexity_lab.weights.source import NamedTensor, Order, Reader, SkippedTensor, WeightSource, kind_of_name
@@ -33,7 +33,7 @@ _DAMAGE = (  # whatever torch.load raised for files with a few changed bytes
     *(RuntimeError, EOFError, ValueError, LookupError, AssertionError, AttributeError, TypeError),
     *(ArithmeticError, struct.error),
 )
-Place = tuple[int, tuple[int, ...], tuple[int, ...]]  # address (or the object, see ``_place``), shape, strides
+Place = tuple[Any, ...]  # address, shape, strides
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,13 @@ def _reader(name: str, values: Any, label: str, seen: set[Place]) -> Reader:
     return partial(_read, name, values)
 
 
-def _read(name: str, values: Any) -> NamedTensor:
-    return NamedTensor(name, as_numpy(values), kind_of_name(name, len(shape_of(values))), how_read(values))
+def _read(name: str, values: Any) -> NamedTensor | SkippedTensor:
+    shape = shape_of(values)
+    kind = kind_of_name(name, len(shape))
+    try:
+        return NamedTensor(name, as_numpy(values), kind, how_read(values))
+    except InputError as error:  # it cannot be dequantized; the others stand
+        return SkippedTensor(name, shape, dtype_name(values), kind, str(error))
 
 
 def _reason_to_skip(name: str, values: Any, seen: set[Place]) -> str | None:
@@ -108,9 +113,9 @@ def _reason_to_skip(name: str, values: Any, seen: set[Place]) -> str | None:
 
 
 def _place(values: Any) -> Place:
-    """Where the values lie in memory, to tell tied tensors; those of torchao say address 0, whatever they hold."""
-    if is_quantized(values):
-        return id(values), tuple(values.shape), ()
+    """Where the values lie in memory, to tell tied tensors; those of torchao are where the tensors in them are."""
+    if hasattr(type(values), "__tensor_flatten__"):
+        return tuple(_place(getattr(values, name)) for name in values.__tensor_flatten__()[0])
     if hasattr(values, "data_ptr"):
         return values.data_ptr(), tuple(values.shape), tuple(values.stride())
     return values.__array_interface__["data"][0], values.shape, values.strides

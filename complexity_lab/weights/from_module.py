@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from complexity_lab.arrays import (
     FLOAT8,
+    array_of,
     as_numpy,
     dtype_name,
     how_read,
@@ -17,12 +18,15 @@ from complexity_lab.arrays import (
     shape_of,
     why_not_dense,
 )
+from complexity_lab.errors import InputError
 from complexity_lab.weights.parametrized import computed, stands_for
 from complexity_lab.weights.source import SCORED, Kind, NamedTensor, Reader, SkippedTensor, kind_of_name, not_scored
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+_AO = "torch.ao.nn."  # where torch's quantized layers are
 
 
 @dataclass(frozen=True)
@@ -58,10 +62,16 @@ class ModuleWeights:
         require_loaded(parameter, f"parameter {name} of {self.label}")
         shape = shape_of(parameter)
         kind = _kind_in(owner, stands_for(name), len(shape))
+        if _is_usual(parameter):
+            return NamedTensor(name, array_of(parameter), kind, "", computed(name, parameter, owner))
         reason = _reason_to_skip(parameter)
         if reason:
             return SkippedTensor(name, shape, dtype_name(parameter), kind, reason)
-        return NamedTensor(name, as_numpy(parameter), kind, how_read(parameter), computed(name, parameter, owner))
+        try:
+            array = as_numpy(parameter)
+        except InputError as error:  # it cannot be dequantized; the others stand
+            return SkippedTensor(name, shape, dtype_name(parameter), kind, str(error))
+        return NamedTensor(name, array, kind, how_read(parameter), computed(name, parameter, owner))
 
 
 def _parameters(module: nn.Module) -> Iterator[tuple[str, torch.Tensor, nn.Module]]:
@@ -84,25 +94,27 @@ def _parameters(module: nn.Module) -> Iterator[tuple[str, torch.Tensor, nn.Modul
 
 
 def _packed(owner: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
-    """Yield weight and bias of a quantized layer of torch, which it returns from methods of these names."""
-    if ".ao.nn.quantized." not in type(owner).__module__:
+    """Yield the weights that a quantized layer of torch returns from methods of its own; they are no parameters."""
+    if not type(owner).__module__.startswith(_AO):
         return
+    several = [getattr(owner, name, None) for name in ("get_weight", "get_bias")]  # of recurrent layers, by name
+    for method in several:
+        if callable(method):
+            yield from ((name, values.detach()) for name, values in method().items())
     for leaf in ("weight", "bias"):
         method = getattr(owner, leaf, None)
         if callable(method) and (values := method()) is not None:
-            yield leaf, values
+            yield leaf, values.detach()
+
+
+def _is_usual(parameter: torch.Tensor) -> bool:
+    """Tell whether this is a scored parameter without any peculiarity: nearly all are, and there are hundreds."""
+    strided, dtypes, plain = _plain()
+    usual = type(parameter) is plain and parameter.dtype in dtypes and parameter.layout is strided
+    return usual and parameter.requires_grad and parameter.numel() > 0
 
 
 def _reason_to_skip(parameter: torch.Tensor) -> str | None:
-    strided, dtypes, plain = _plain()
-    if (
-        type(parameter) is plain
-        and parameter.dtype in dtypes
-        and parameter.layout is strided
-        and parameter.requires_grad
-        and parameter.numel()
-    ):
-        return None  # nearly all are, and there are hundreds
     if is_quantized(parameter):
         return None if parameter.numel() else "zero-size tensor"
     dtype = dtype_name(parameter)
@@ -110,7 +122,7 @@ def _reason_to_skip(parameter: torch.Tensor) -> str | None:
         return not_scored(dtype)
     if not_dense := why_not_dense(parameter):
         return f"{not_dense} is not dense"
-    if not parameter.requires_grad:
+    if not parameter.requires_grad and isinstance(parameter, _plain()[2]):  # the bias of a packed layer is none
         return "frozen (not trainable)"
     if parameter.numel() == 0:
         return "zero-size tensor"

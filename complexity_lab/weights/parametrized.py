@@ -23,7 +23,7 @@ def stands_for(name: str) -> str:
     >>> stands_for("conv.parametrizations.weight.original0")
     'conv.weight'
     """
-    return _RAW.sub(r"\1", name)
+    return _RAW.sub(r"\1", name) if "parametrizations." in name else name
 
 
 def computed(name: str, raw: torch.Tensor, owner: nn.Module) -> NamedTensor | SkippedTensor | None:
@@ -32,9 +32,11 @@ def computed(name: str, raw: torch.Tensor, owner: nn.Module) -> NamedTensor | Sk
     The tensor comes with one of its raw parameters: the first of its shape, or else the first. The others get the name
     of that one as the reason why they have none.
     """
+    if stands_for(name) == name:
+        return None
     from torch.nn.utils.parametrize import ParametrizationList
 
-    if not isinstance(owner, ParametrizationList) or stands_for(name) == name:
+    if not isinstance(owner, ParametrizationList):
         return None
     values = _evaluated(owner)
     parts = [(leaf, part) for leaf, part in owner._parameters.items() if part is not None]

@@ -7,10 +7,14 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_torch_file
 
-from complexity_lab.cli.compare import _percent, largest_changes
+from complexity_lab.cli.compare import _percent, compare_cli, largest_changes
+from complexity_lab.errors import InputError, UnknownNameError, UnreachableError
 from tests.cli.test_commands import run
+from tests.sentences import assert_one_sentence
 
 RNG = np.random.default_rng(0)
 BEFORE = {
@@ -52,9 +56,11 @@ def test_the_table_shows_changes_planes_reasons_and_what_changed_most(files):
     assert "the whole model is without 1 tensor(s)" in done.stdout
 
 
-def test_json_and_csv_hold_the_same_rows(files):
-    rows = json.loads(run("compare", *files, "--json", "--bits", "2").stdout)
-    listed = list(csv.DictReader(io.StringIO(run("compare", *files, "--csv", "--bits", "2").stdout)))
+def test_json_and_csv_hold_the_same_rows(files, capsys):
+    compare_cli(*map(str, files), as_json=True, bits=2)
+    rows = json.loads(capsys.readouterr().out)
+    compare_cli(*map(str, files), as_csv=True, bits=2)
+    listed = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [row["tensor"] for row in rows] == [row["tensor"] for row in listed]
     model, same = (
         next(row for row in found if row["scope"] == "model" and row["metric"] == "qubd_plane1")
@@ -63,11 +69,19 @@ def test_json_and_csv_hold_the_same_rows(files):
     assert float(same["ratio"]) == model["ratio"]
 
 
-def test_before_and_after_training():
-    done = run("compare", "digits:mlp_12", "digits:mlp_12", "--state-a", "initial", "--seed-b", "0")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("A: digits:mlp_12, initial\nB: digits:mlp_12, seed 0\n")
-    assert re.search(r"^layers\.0\.weight +12x3072 +bdm +[\d,.]+ +[\d,.]+ +> 0\.\d+ +100 %", done.stdout, re.MULTILINE)
+def test_before_and_after_training(capsys):
+    compare_cli("digits:mlp_12", "digits:mlp_12", state_a="initial", seed_b=0)
+    shown = capsys.readouterr().out
+    assert shown.startswith("A: digits:mlp_12, initial\nB: digits:mlp_12, seed 0\n")
+    assert re.search(r"^layers\.0\.weight +12x3072 +bdm +[\d,.]+ +[\d,.]+ +> 0\.\d+ +100 %", shown, re.MULTILINE)
+
+
+def test_notes_name_each_tensor_once_per_note(capsys, tmp_path):
+    eighth = {"w": torch.ones(4, 20).to(torch.float8_e5m2), "v": torch.ones(3, 9).to(torch.float8_e5m2)}
+    save_torch_file(eighth, tmp_path / "b.safetensors")
+    save_torch_file({name: values.float() for name, values in eighth.items()}, tmp_path / "a.safetensors")
+    compare_cli(str(tmp_path / "a.safetensors"), str(tmp_path / "b.safetensors"), metrics="bdm,gzip", bits=2)
+    assert re.search(r"^all +B: .*float16 +v, w *$", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_nothing_to_compare_is_code_1_and_says_why(files, tmp_path):
@@ -79,21 +93,21 @@ def test_nothing_to_compare_is_code_1_and_says_why(files, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "words"),
+    ("options", "error", "words"),
     [
-        (("--state-a", "half"), 2, "--state-a 'half', wanted initial or trained"),
-        (("--json", "--csv"), 2, "wanted one of them"),
-        (("--metrics", "bdmm"), 2, "did you mean bdm"),
-        (("--bits", "0"), 2, "0 bits"),
-        (("--metrics", ""), 2, "no metric asked for"),
-        ((), 1, "nowhere.safetensors does not exist"),
+        ({"state_a": "half"}, InputError, "--state-a 'half', wanted initial or trained"),
+        ({"state_b": "half"}, InputError, "--state-b 'half', wanted initial or trained"),
+        ({"as_json": True, "as_csv": True}, InputError, "wanted one of them"),
+        ({"metrics": "bdmm"}, UnknownNameError, "did you mean bdm"),
+        ({"bits": 0}, InputError, "0 bits"),
+        ({"metrics": ""}, InputError, "no metric asked for"),
+        ({}, UnreachableError, "nowhere.safetensors does not exist"),
     ],
 )
-def test_wrong_input_is_one_sentence(files, arguments, code, words):
-    done = run("compare", files[0], "nowhere.safetensors", *arguments)
-    assert done.returncode == code
-    assert words in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+def test_wrong_input_is_one_sentence(files, options, error, words):
+    with pytest.raises(error, match=re.escape(words)) as raised:
+        compare_cli(str(files[0]), "nowhere.safetensors", **options)
+    assert_one_sentence(raised.value)
 
 
 def test_the_largest_change_is_the_farthest_factor():

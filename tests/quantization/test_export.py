@@ -46,6 +46,21 @@ def torchao():
     return quantization, config, granularity
 
 
+def test_it_is_this_text():
+    """As torchao 0.18 writes it, copied once: the tests below ask torchao itself, and take longer."""
+    one = (
+        '{"_type": "IntxWeightOnlyConfig", "_version": 2, "_data": {"weight_dtype": {"_type": "torch.dtype", '
+        '"_data": "int3"}, "granularity": {"_type": "PerAxis", "_version": 1, "_data": {"axis": 0}}, "mapping_type": '
+        '{"_type": "MappingType", "_data": "SYMMETRIC"}, "scale_dtype": null, "intx_packing_format": {"_type": '
+        '"IntxPackingFormat", "_data": "UNPACKED_TO_INT8"}, "intx_choose_qparams_algorithm": {"_type": '
+        '"IntxChooseQParamsAlgorithm", "_data": "AFFINE"}}}'
+    )
+    text = f'{{"_type": "FqnToConfig", "_version": 1, "_data": {{"fqn_to_config": {{"0": {one}}}, '
+    text += f'"module_fqn_to_config": {{"0": {one}}}}}}}'
+    assert torchao_config(LAYERS[:1], "torchao") == json.loads(text)
+
+
+@pytest.mark.slow
 def test_it_is_what_torchao_itself_writes(torchao):
     quantization, config, granularity = torchao
     per_channel = granularity.PerAxis(0)
@@ -58,6 +73,7 @@ def test_it_is_what_torchao_itself_writes(torchao):
     assert torchao_config(LAYERS, "torchao") == json.loads(json.dumps(config.config_to_dict(theirs)))
 
 
+@pytest.mark.slow
 def test_every_number_of_bits_is_as_torchao_writes_it(torchao):
     quantization, config, granularity = torchao
     for bits in range(2, 9):
@@ -68,6 +84,7 @@ def test_every_number_of_bits_is_as_torchao_writes_it(torchao):
         assert torchao_config([layer("0.weight", (8, 16), bits)], "torchao") == json.loads(json.dumps(theirs))
 
 
+@pytest.mark.slow
 def test_torchao_reads_the_file_and_quantizes_a_model_with_it(torchao, tmp_path):
     quantization, config, _ = torchao
     file = tmp_path / "bits.json"
@@ -87,6 +104,7 @@ def test_torchao_reads_the_file_and_quantizes_a_model_with_it(torchao, tmp_path)
     assert 0 < error < exact[0].weight.abs().max() / 3
 
 
+@pytest.mark.slow
 def test_torchao_takes_the_convolutions_from_their_own_section(torchao):
     quantization, config, _ = torchao
     ours = document(LAYERS, Rule(), **ABOUT)["complexity_lab"]
@@ -98,6 +116,7 @@ def test_torchao_takes_the_convolutions_from_their_own_section(torchao):
     assert model(torch.zeros(1, 3, 8, 8)).shape == (1, 6, 6, 6)
 
 
+@pytest.mark.slow
 def test_why_one_bit_is_not_written_torchao_sends_all_weights_to_zero(torchao):
     quantization, _, granularity = torchao
     model = nn.Sequential(nn.Linear(16, 8))

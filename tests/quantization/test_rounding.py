@@ -1,5 +1,7 @@
 """Rounding of one tensor against its slow twin, and what it promises."""
 
+from itertools import pairwise
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -95,6 +97,6 @@ def test_what_cannot_be_rounded_is_refused(weights, bits, error, words):
 def test_the_error_falls_fourfold_per_bit_and_is_zero_for_zeros():
     weights = np.random.default_rng(0).uniform(-1, 1, (4, 5000))
     errors = [relative_error(weights, bits) for bits in range(4, 9)]
-    for before, after in zip(errors, errors[1:], strict=False):
+    for before, after in pairwise(errors):
         assert before / after == pytest.approx(4, rel=0.35)  # levels are 7, 15, 31, ...: a little more than fourfold
     assert relative_error(np.zeros((2, 2)), 3) == 0.0

@@ -58,8 +58,9 @@ def test_a_plane_that_could_hide_a_drop_is_not_dropped():
     assert hazy.unresolved == (True,) * 4
     assert hazy.shown == 4
     clear = evidence(profile([1000.0] * 4), reference(4, 10.0), Rule())
-    limit = critical_t(0.01 / 4, 19) * 10 * np.sqrt(1 + 1 / 20) / 10
-    assert (limit > 5) is bool(clear.unresolved[0])
+    assert critical_t(0.01 / 4, 19) * 1.0 * np.sqrt(1 + 1 / 20) < 5  # percent: a drop to 95 would stand out
+    assert clear.unresolved == (False,) * 4
+    assert clear.shown == 0
     full = evidence(profile([1000.0] * 4, distinct=65536), reference(4, 0.1), Rule())
     assert full.unresolved == (True,) * 4
 
@@ -75,12 +76,11 @@ def test_a_constant_plane_in_the_reference_is_no_structure():
 def test_of_random_tensors_few_are_called_structured():
     rng = np.random.default_rng(3)
     rule, seen = Rule(threshold=99.9, visible=50.0, alpha=0.05), 0
-    for place in range(200):
-        tensor = NamedTensor("w", rng.normal(size=(48, 48)), "matrix")
-        found = suggest_layer(place, tensor, ShuffledSelf(shuffled_planes, draws=10), RULES, rule)
+    for place in range(60):
+        tensor = NamedTensor("w", rng.normal(size=(32, 32)), "matrix")
+        found = suggest_layer(place, tensor, ShuffledSelf(shuffled_planes, draws=8), RULES, rule)
         seen += any(found.evidence.structured)
-    assert stats.binomtest(seen, 200, 0.05, alternative="greater").pvalue > 1e-4
-    assert seen < 25
+    assert stats.binomtest(seen, 60, rule.alpha, alternative="greater").pvalue > 1e-3
 
 
 def striped(rows=96, columns=96, seed=0):
@@ -140,7 +140,7 @@ def test_vectors_are_not_listed_and_mean_bits_are_weighted():
 def test_nan_is_an_error_that_names_the_tensor():
     bad = np.ones((8, 8))
     bad[0, 0] = np.nan
-    with pytest.raises(WeightsError, match="tensor a.weight of"):
+    with pytest.raises(WeightsError, match=r"tensor a\.weight of"):
         suggest_bits(StateDict({"a.weight": bad}), ShuffledSelf(shuffled_planes), RULES, Rule())
 
 
@@ -152,18 +152,12 @@ def test_references_know_mean_spread_and_freedom():
     np.testing.assert_array_equal(first.mean, again.mean)
     assert (first.draws, first.freedom) == (8, 7)
     assert (own.planes(3, tensor, RULES).mean != first.mean).any()
-    sources = [StateDict({"w": rng.normal(size=(64, 64)), "v": np.ones(3)}) for _ in range(3)]
-    profiles = [profiles_of(source, RULES) for source in sources]
+    others = [rng.normal(size=(64, 64)) for _ in range(3)]
+    profiles = [profiles_of(StateDict({"w": other, "v": np.ones(3)}), RULES) for other in others]
     random = RandomWeights(profiles).planes(0, tensor, RULES)
-    wanted = (
-        np.array([RULES.score(source.state["w"]).planes for source in sources])
-        if hasattr(sources[0], "state")
-        else None
-    )
-    drawn = np.array([found["w"][1] for found in profiles])
+    drawn = np.array([RULES.score(other).planes for other in others])
     np.testing.assert_allclose(random.mean, drawn.mean(0))
     np.testing.assert_allclose(random.sd, drawn.std(0, ddof=1))
-    assert wanted is None or np.array_equal(wanted, drawn)
     initial = OwnInitial(profiles[0], own).planes(2, tensor, RULES)
     np.testing.assert_array_equal(initial.mean, profiles[0]["w"][1])
     np.testing.assert_array_equal(initial.sd, first.sd)

@@ -203,3 +203,31 @@ def test_two_large_files_need_the_memory_of_two_tensors(tmp_path):
     files = (str(tmp_path / "a.safetensors"), str(tmp_path / "b.safetensors"))
     done = subprocess.run([sys.executable, "-c", code, *files], check=True, capture_output=True, text=True)
     assert int(done.stdout) < 2 * 200_000_000 + 300_000_000
+
+
+class Scaled(nn.Module):
+    def forward(self, values):
+        return values * 0.5
+
+
+def test_a_parametrized_weight_is_paired_with_the_plain_one():
+    plain, same = nn.Sequential(nn.Linear(20, 12)), nn.Sequential(nn.Linear(20, 12))
+    same.load_state_dict(plain.state_dict())
+    nn.utils.parametrize.register_parametrization(same[0], "weight", Scaled())
+    for pair in ((plain, same), (same, plain), (plain.state_dict(), same.state_dict())):
+        found = rows_of(*pair)
+        assert set(found.index.get_level_values("tensor")) == {"0.weight", "0.bias", ""}
+        assert found.loc[("0.weight", "bdm"), "ratio"] == 1
+        assert found.loc[("", "bdm"), "left_out"] == 0
+    nn.utils.parametrizations.weight_norm(plain[0])
+    names = set(rows_of(plain, same).index.get_level_values("tensor"))
+    raw = "0.parametrizations.weight.original"
+    assert names == {"0.weight", "0.bias", f"{raw}0", f"{raw}1", ""}
+
+
+def test_how_values_were_read_is_said():
+    eighth = torch.from_numpy(V.copy()).to(torch.float8_e4m3fn)
+    found = rows_of({"v": V, "w": W}, {"v": eighth, "w": W})
+    assert found.loc[("v", "bdm"), "note"] == "B: float8_e4m3fn read as float16"
+    assert found.loc[("v", "bdm"), "signs_changed"] == np.mean((eighth.float().numpy() > 0) != (V > 0))
+    assert found["note"].loc["w"].isna().all()

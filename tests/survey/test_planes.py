@@ -4,6 +4,8 @@ import gzip
 
 import numpy as np
 import pytest
+import torch
+from torch.nn.utils import parametrize
 
 from complexity_lab.errors import InputError, UnknownNameError
 from complexity_lab.estimators.bdm import bdm
@@ -129,3 +131,28 @@ def test_a_plan_without_planes_is_that_of_versions_that_had_none():
     assert with_planes.rules().rules.bits == 4
     momos = make_plan("digits", selection=Selection(models=("resnet8_w6",)), preset="momos-paper")
     assert momos.metrics == ("bdm", "gzip:bits-bytes", "bz2:bits-bytes", "lzma:bits-bytes")
+
+
+def test_a_parametrized_weight_is_scored_as_the_model_computes_it():
+    torch.manual_seed(0)
+    plain = torch.nn.Linear(16, 16)
+    module = torch.nn.Sequential(torch.nn.Linear(16, 16))
+    module.load_state_dict({f"0.{name}": value for name, value in plain.state_dict().items()})
+
+    class Clipped(torch.nn.Module):
+        def forward(self, weight):
+            return weight.clamp(min=0)
+
+    parametrize.register_parametrization(module[0], "weight", Clipped())
+    rows = measure_rows(module, ("bdm",), preset="qubd-paper", controls=("shuffle",))
+    found = {(row["tensor"], row["metric"]): row for row in rows}
+    raw = "0.parametrizations.weight.original"
+    assert found[raw, "qubd"]["value"] == qubd(plain.weight.detach().clamp(min=0)).total
+    assert found[raw, "bdm"]["value"] == bdm(plain.weight.detach().numpy().reshape(-1) > 0)
+    assert found[raw, "qubd_shuffle_mean"]["status"] == "ok"
+
+
+def test_how_values_were_read_is_said():
+    state = {"fc.weight": torch.randn(16, 16).to(torch.float8_e4m3fn)}
+    rows = [row for row in measure_rows(state, ("bdm",)) if row["scope"] == "tensor"]
+    assert [(row["status"], bool(row["note"])) for row in rows] == [("ok", True)]

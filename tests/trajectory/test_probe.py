@@ -81,7 +81,7 @@ def test_numbers_are_those_of_the_definitions(shapes, seed):
 
 @pytest.mark.parametrize("preset", ["fixed", "qubd-paper"])
 def test_rows_are_those_of_a_survey(preset):
-    metrics = ("bdm", "block_entropy_normalized", "bdm_2d", "gzip", "gzip:float32")
+    metrics = ("bdm", "block_entropy_normalized", "bdm_2d", "gzip", "gzip:float32", "lz76_density", "mantissa_entropy")
     ours = StepProbe(metrics, qubd_rules(preset), tensor_rows=True).rows(tensors(weights()))
     theirs = [row for row in measure_rows(weights(), metrics, preset=preset) if "_iid_" not in row["metric"]]
     ours = by_place(ours)
@@ -115,7 +115,7 @@ def test_what_is_not_finite_is_named_and_ends_nothing(bad, first):
     state = weights()
     state["a.weight"][2, 3] = bad
     order = tensors(state) if first else tensors(state)[::-1]
-    metrics = ("bdm", "bdm_2d", "gzip")
+    metrics = ("bdm", "bdm_2d", "gzip", "exponent_entropy")
     rows = by_place(StepProbe(metrics, Rules(bits=2), tensor_rows=True, shuffles=2).rows(order))
     for name in (*metrics, "qubd", "bdm_shuffle_mean", "bdm_2d_shuffle_mean", "qubd_shuffle_mean"):
         row = rows["", name]

@@ -12,12 +12,12 @@ from complexity_lab.errors import InputError, WeightsError
 @pytest.mark.parametrize(
     ("values", "error", "message"),
     [
-        (torch.ones(3).to(torch.float8_e4m3fn), InputError, "dtype float8_e4m3fn, wanted float64"),
+        (torch.ones(3).to(torch.float8_e8m0fnu), InputError, "dtype float8_e8m0fnu, wanted float64"),
         (torch.eye(3).to_sparse(), InputError, "layout sparse_coo, wanted a dense tensor"),
         (torch.ones(3, device="meta"), WeightsError, "meta device"),
         ([[1.0], [1.0, 2.0]], InputError, "a list that is no array"),
     ],
-    ids=["float8", "sparse", "meta", "ragged"],
+    ids=["scales", "sparse", "meta", "ragged"],
 )
 def test_what_has_no_array_is_refused(values, error, message):
     for convert in (as_numpy, binarize):

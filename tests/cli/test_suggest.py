@@ -1,0 +1,117 @@
+"""``complexity-lab suggest`` and the study of rounding, as a user meets them."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+from typer.testing import CliRunner
+
+from complexity_lab.cli import suggest
+from complexity_lab.cli.app import app
+from complexity_lab.errors import ComplexityLabError
+from complexity_lab.zoo.digits import OpenDigits
+
+RUN = CliRunner()
+
+
+@pytest.fixture
+def weights(tmp_path):
+    rng = np.random.default_rng(0)
+    board = np.kron(np.indices((24, 24)).sum(0) % 2, np.ones((4, 4))) * 2 - 1
+    tensors = {
+        "plain.weight": rng.normal(size=(96, 96)),
+        "board.weight": rng.uniform(0, 1, (96, 96)) * board,
+        "small.weight": rng.normal(size=(8, 8)),
+        "plain.bias": np.zeros(96),
+    }
+    file = tmp_path / "model.safetensors"
+    save_file({name: value.astype(np.float32) for name, value in tensors.items()}, file)
+    return file
+
+
+def test_the_table_has_a_line_per_layer_and_the_mean(weights):
+    done = RUN.invoke(app, ["suggest", str(weights)])
+    assert done.exit_code == 0, done.output
+    lines = {line.split()[0]: line for line in done.output.splitlines() if ".weight" in line}
+    assert set(lines) == {"plain.weight", "board.weight", "small.weight"}
+    assert "no plane stands out" in lines["plain.weight"]
+    assert "*" in lines["board.weight"]
+    assert "keeps the highest; too small" in lines["small.weight"]
+    mean = (4 * 2 * 9216 + 8 * 64) / (2 * 9216 + 64)
+    assert f"mean {mean:.2f} bits per weight over 3 tensors; 99.7 % of their 18,496 weights" in done.output
+
+
+def test_json_is_printed_and_written_the_same(weights, tmp_path):
+    out = tmp_path / "new" / "bits.json"
+    done = RUN.invoke(app, ["suggest", str(weights), "--json", "--out", str(out), "--margin", "1", "--seeds", "6"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == json.loads(out.read_text())
+    content = json.loads(out.read_text())
+    assert set(content) == {"_type", "_version", "_data", "complexity_lab"}
+    dtypes = {name: row["_data"]["weight_dtype"]["_data"] for name, row in content["_data"]["fqn_to_config"].items()}
+    assert dtypes == {"board": "int2", "plain": "int2"}
+    assert content["complexity_lab"]["reference"] == "shuffle, 6 draws"
+    assert content["complexity_lab"]["source"] == str(weights)
+
+
+@pytest.mark.parametrize("reference", ["initial", "random"])
+def test_models_of_the_digits_zoo_have_other_references(reference, monkeypatch):
+    monkeypatch.setattr(OpenDigits, "trained", lambda self, seed: self.initial(seed))
+    done = RUN.invoke(app, ["suggest", "digits:resnet8_w6", "--reference", reference, "--seeds", "4"])
+    assert done.exit_code == 0, done.output
+    assert f"({reference}, 4 draws)" in done.output
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--bits", "9"], "--bits 9, wanted 2 to 8"),
+        (["--preset", "momos-paper"], "has no bit planes"),
+        (["--preset", "fixd"], "did you mean fixed"),
+        (["--reference", "gauss"], "--reference 'gauss', wanted shuffle, initial, random"),
+        (["--reference", "random"], "needs a model of a zoo"),
+        (["--reference", "initial"], "needs a model of a zoo"),
+        (["--seeds", "1"], "one draw has no spread"),
+        (["--threshold", "100"], "threshold 100"),
+        (["--margin", "-1"], "margin -1"),
+        (["--out", "."], "is a directory"),
+    ],
+)
+def test_an_error_is_one_sentence(weights, options, words):
+    done = RUN.invoke(app, ["suggest", str(weights), *options])
+    assert isinstance(done.exception, ComplexityLabError)
+    assert words in str(done.exception)
+    assert "\n" not in str(done.exception)
+
+
+def test_own_initial_weights_of_timm_models_are_not_known():
+    with pytest.raises(ComplexityLabError, match="is not known; use --reference random"):
+        suggest._reference("resnet18", "initial", 5, None, suggest._rules("fixed", 8))
+
+
+def test_a_model_without_matrices_is_said_so(tmp_path):
+    file = tmp_path / "vectors.safetensors"
+    save_file({"a": np.ones(30, np.float32)}, file)
+    done = RUN.invoke(app, ["suggest", str(file)])
+    assert "no tensor of two or more axes" in str(done.exception)
+
+
+@pytest.mark.slow
+def test_a_study_runs_from_the_command_line_and_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(OpenDigits, "trained", lambda self, seed: self.initial(seed + 7))
+    file, out = tmp_path / "study.toml", tmp_path / "out"
+    file.write_text(
+        'title = "T"\nquestion = "Q?"\n[quantization]\nmodels = ["resnet8_w6", "mlp_12"]\nseeds = [0]\n'
+        "shuffles = 3\ninitializations = 2\nmargins = [0, 2]\nlayer_bits = [2]\n"
+    )
+    done = RUN.invoke(app, ["study", "run", str(file), "--out", str(out), "--jobs", "1"])
+    assert done.exit_code == 0, done.output
+    assert "2 ok, 0 failed (2 rounded now, 0 kept)." in done.output
+    assert (out / "quantization.md").read_text().startswith("# T\n\nQ?")
+    assert (out / "figures" / "quantized_accuracy.png").exists()
+    again = RUN.invoke(app, ["study", "run", str(file), "--out", str(out), "--jobs", "1"])
+    assert "(0 rounded now, 2 kept)" in again.output
+    figures = RUN.invoke(app, ["figures", str(out), "--name", "suggested_bits", "--out", str(tmp_path / "plates")])
+    assert figures.exit_code == 0, figures.output
+    assert (tmp_path / "plates" / "suggested_bits.pdf").exists()
