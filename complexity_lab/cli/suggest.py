@@ -165,7 +165,7 @@ def _print_table(layers: Sequence[LayerSuggestion], rule: Rule, about: str) -> N
         f"their {weights:,} weights have a suggestion"
     )
     print(
-        f"* structured: below {rule.threshold:g} % beyond chance; ? a drop to {rule.visible:g} % could be chance. "
+        f"* structured: below {rule.threshold:g} % beyond chance; ? cannot be told from chance. "
         f"Bits keep these planes and {rule.margin} more; they speak of structure, not of accuracy."
     )
 

@@ -47,7 +47,9 @@ def train_cli(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     precision: Annotated[str, typer.Option(help="Of the forward pass: float32, bfloat16 or float16.")] = "float32",
     compile_: Annotated[bool, typer.Option("--compile", help="Run the network through torch.compile.")] = False,
-    metrics: Annotated[str, typer.Option(help="Watched at every epoch: bdm, gzip, bz2, lzma, zstd.")] = "bdm",
+    metrics: Annotated[
+        str, typer.Option(help="Watched at every epoch: bdm, gzip, bz2, lzma, zstd; qubd (in steps only).")
+    ] = "bdm",
     tracker: Annotated[str | None, typer.Option(help="Also log to tensorboard or wandb.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where data sets lie, or are downloaded to.")] = None,
     out: Annotated[Path | None, typer.Option(help="Directory of the run; default runs/train/NAME.")] = None,
@@ -154,11 +156,13 @@ class _Shown:
 def _write_rows(result: RunResult, preset: str, directory: Path) -> None:
     """Write the rows of a run beside its weights, once: a finished run may be shown again from another machine."""
     from complexity_lab.experiments.rows import epoch_rows, run_row
+    from complexity_lab.experiments.steps import write_watched
     from complexity_lab.tables.provenance import versions
     from complexity_lab.tables.training import finished_runs, write_run
 
     if result.config.key not in finished_runs(directory):
         metadata = {"complexity_lab": versions()["complexity-lab"]}
+        write_watched(directory, result, metadata)
         write_run(directory, run_row(result, preset), epoch_rows(result), metadata)
 
 
@@ -178,6 +182,6 @@ def _summary(result: RunResult, directory: Path) -> None:
     if "bdm" in initial.metrics and "bdm" in last.metrics:
         lines["BDM ratio"] = f"{last.metrics['bdm'] / initial.metrics['bdm']:.4f} of the initial sign bits"
     lines["weights"] = f"{directory}/initial, best and final .safetensors"
-    lines["rows"] = f"{directory}/runs and {directory}/epochs, Parquet"
+    lines["rows"] = f"{directory}/runs, epochs, steps and series, Parquet"
     for name, text in lines.items():
         print(f"{name + ':':<15}{text}")

@@ -176,8 +176,9 @@ def _made(tables: StudyTables, manifest: Mapping[str, Any]) -> str:
     named = ", ".join(f"{name} {versions[name]}" for name in ("complexity-lab", "torch", "numpy") if name in versions)
     arms = "; ".join(watched.arm_label(arm, watched.arms_of(tables.last)) for arm in watched.arms_of(tables.last))
     return (
-        f"{len(tables.runs)} of {len(plan['runs'])} runs finished, {seconds.sum() / 60:.0f} minutes of training and "
-        f"measuring in all ({seconds.median():.0f} s each, median), {plan['threads']} thread per run. "
+        f"{len(tables.runs)} of {len(plan['runs'])} runs finished, {seconds.sum() / 60:.0f} minutes of wall time "
+        f"added up over runs ({seconds.min():.0f} to {seconds.max():.0f} s each, whatever else the machine did), "
+        f"threads per run: {plan['threads']}. "
         f"{recipe['optimizer']}, learning rate {recipe['learning_rate']:g}, {batch}, {recipe['steps']:,} steps; arms: "
         f"{arms or 'one'}. Metrics: {', '.join(plan['metrics'])}{planes}; {plan['shuffles']} shuffles. "
         f"Plan {manifest.get('plan_hash', '')}; {named}." + (f" Command: `{command}`." if command else "")

@@ -126,7 +126,8 @@ def _moves_together(tables: StudyTables) -> str:
         rows = _of_arm(found, arm)
         if len(rows) == 1:
             row = rows.iloc[0]
-            told.append(f"{_called(arm, tables)} {_rho(row['rho'])} [{_rho(row['low'])}, {_rho(row['high'])}]")
+            ends = f" [{_rho(row['low'])}, {_rho(row['high'])}]" if np.isfinite(row["low"]) else ""
+            told.append(f"{_called(arm, tables)} {_rho(row['rho'])}{ends}")
         else:
             told.append(f"{_called(arm, tables)} {_range(rows['rho'], '', 2)} ({len(rows)} groups)")
     seeds = int(found["seeds"].max())

@@ -132,7 +132,7 @@ def fewest_enough(lost: Floats) -> int:
     (4, 3)
     """
     (too_many,) = (lost > TOLERANCE + 1e-9).nonzero()
-    return int(too_many[-1]) + 1 if len(too_many) else 1
+    return int(too_many[-1]) + 2 if len(too_many) else 1
 
 
 def predictions(tables: QuantizationTables, margin: int, part: Part = "test") -> pd.DataFrame:

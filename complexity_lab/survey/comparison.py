@@ -25,7 +25,7 @@ from complexity_lab.weights.by_name import Selected, readers_of
 from complexity_lab.weights.from_safetensors import SafetensorsFile, SafetensorsShards
 from complexity_lab.weights.parametrized import stands_for
 from complexity_lab.weights.source import NamedTensor, Reader, SkippedTensor, WeightSource
-from complexity_lab.zoo.sources import Shards, State, resolve
+from complexity_lab.zoo.sources import State, resolve
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,8 +152,6 @@ def compare_weights(
 
 
 def _side(source: WeightSource) -> _Side:
-    if isinstance(source, Shards):
-        source = SafetensorsShards(source.files, source.label)
     by_name = isinstance(source, SafetensorsShards) or (isinstance(source, SafetensorsFile) and source.order is None)
     readers = readers_of(source)
     stand_for = Counter(map(stands_for, readers))

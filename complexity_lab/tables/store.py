@@ -214,7 +214,7 @@ def refuse_other_plan(found: Mapping[str, Any], wanted: Mapping[str, Any], direc
         if found["plan"].get(key) != wanted["plan"].get(key)
     ]
     raise PlanMismatchError(
-        f"{directory} holds a survey of another plan ({'; '.join(differences)}); name a new directory with --out"
+        f"{directory} holds results of another plan ({'; '.join(differences)}); name a new directory with --out"
     )
 
 

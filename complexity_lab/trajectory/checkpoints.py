@@ -12,9 +12,9 @@ from typing import Protocol, TypeVar
 
 from complexity_lab.errors import InputError, UnreachableError, WeightsError
 from complexity_lab.weights.from_checkpoint import SUFFIXES, open_file, order_of
-from complexity_lab.weights.from_safetensors import SafetensorsFile, check_order
+from complexity_lab.weights.from_safetensors import SafetensorsFile, SafetensorsShards, check_order
 from complexity_lab.weights.source import NamedTensor, Order, SkippedTensor
-from complexity_lab.zoo.sources import Shards, in_directory
+from complexity_lab.zoo.sources import in_directory
 
 _WORD = r"(?:global[-_]?step|step|checkpoint|ckpt|iteration|iter|epoch)"
 _NAMED = re.compile(rf"(?<![a-z]){_WORD}[-_=]?(\d+)(?!\d)", re.IGNORECASE)
@@ -71,7 +71,7 @@ def weight_files(directory: Path) -> tuple[Path, ...]:
     if not any(directory.glob("*.safetensors")) and (directory / _TORCH_MODEL).exists():
         return (directory / _TORCH_MODEL,)
     source = in_directory(directory)
-    return source.files if isinstance(source, Shards) else (source.path,)  # type: ignore[attr-defined]  # a file's
+    return source.files if isinstance(source, SafetensorsShards) else (source.path,)  # type: ignore[attr-defined]  # a file's
 
 
 def step_of(name: str) -> int | None:

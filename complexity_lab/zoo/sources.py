@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,26 +17,13 @@ from complexity_lab.errors import (
 )
 from complexity_lab.weights.from_checkpoint import SUFFIXES, StateDict, open_file
 from complexity_lab.weights.from_module import ModuleWeights
-from complexity_lab.weights.from_safetensors import SafetensorsFile
-from complexity_lab.weights.source import NamedTensor, SkippedTensor, WeightSource
+from complexity_lab.weights.from_safetensors import SafetensorsFile, SafetensorsShards
+from complexity_lab.weights.source import WeightSource
 from complexity_lab.zoo.registry import ZOOS, open_zoo
 
 State = Literal["initial", "trained"]
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
-
-
-@dataclass(frozen=True)
-class Shards:
-    """Several safetensors files of one model, read one after the other in the order of their names."""
-
-    files: tuple[Path, ...]
-    label: str
-
-    def tensors(self) -> Iterator[NamedTensor | SkippedTensor]:
-        """Yield the tensors of all files."""
-        for file in self.files:
-            yield from SafetensorsFile(file).tensors()
 
 
 def resolve(source: Any, state: State = "trained", seed: int | None = None) -> WeightSource:
@@ -87,14 +73,14 @@ def in_directory(directory: Path) -> WeightSource:
     """Return the one model that a directory holds: a single weights file, or the shards of one."""
     shards = tuple(sorted(directory.glob("*.safetensors")))
     if (directory / INDEX).exists():
-        return Shards(_indexed(directory), str(directory))
+        return SafetensorsShards(_indexed(directory), str(directory))
     files = shards or tuple(path for path in sorted(directory.iterdir()) if path.suffix in SUFFIXES)
     if len(files) == 1:
         return open_file(files[0])
     if not files:
         raise UnreachableError(f"{directory} holds no weights; wanted a file ending in {', '.join(SUFFIXES)}")
     if all("-of-" in file.stem for file in shards):
-        return Shards(shards, str(directory))
+        return SafetensorsShards(shards, str(directory))
     names = ", ".join(file.name for file in files[:3])
     raise InputError(f"{directory} holds {len(files)} models ({names}, ...); name one file, or use survey for pairs")
 

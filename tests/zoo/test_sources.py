@@ -7,8 +7,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from complexity_lab.errors import ComplexityLabError, UnreachableError, WeightsError
-from complexity_lab.weights.from_safetensors import SafetensorsFile
-from complexity_lab.zoo.sources import INDEX, Shards, resolve
+from complexity_lab.weights.from_safetensors import SafetensorsFile, SafetensorsShards
+from complexity_lab.zoo.sources import INDEX, resolve
 
 
 @pytest.mark.parametrize("source", ["x" * 300, "x" * 300 + ".pt", "digits:" + "x" * 300])
@@ -37,7 +37,7 @@ def test_files_and_indexed_shards(tmp_path):
     save_file({"w": np.ones(3, np.float32)}, tmp_path / "a.safetensors")
     assert resolve(tmp_path) == SafetensorsFile(tmp_path / "a.safetensors")
     (tmp_path / INDEX).write_text(json.dumps({"weight_map": {"w": "a.safetensors"}}))
-    assert resolve(str(tmp_path)) == Shards((tmp_path / "a.safetensors",), str(tmp_path))
+    assert resolve(str(tmp_path)) == SafetensorsShards((tmp_path / "a.safetensors",), str(tmp_path))
 
 
 @pytest.mark.parametrize("index", ["{", "[]", "{}", '{"weight_map": []}', '{"weight_map": {"w": 3}}'])
