@@ -40,7 +40,7 @@ def prepare(tables: QuantizationTables) -> pd.DataFrame:
 def draw(table: pd.DataFrame, figure: Canvas) -> None:
     """Draw a panel per reference, with the line on which a suggestion is just what uniform rounding needs."""
     references = list(table["reference"].unique())
-    figure.set_size_inches(theme.PAGE_WIDTH, 3.0)
+    figure.set_size_inches(theme.PAGE_WIDTH, 3.15)
     panels = figure.subplots(1, len(references), squeeze=False, sharex=True, sharey=True)[0]
     marks = theme.family_marks(table.drop_duplicates("model")["family"])
     low = float(min(table["need_low"].min(), table["suggested_low"].min())) - 0.5

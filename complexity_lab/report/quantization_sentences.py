@@ -109,7 +109,10 @@ def _beside(tables: QuantizationTables, other: str) -> str:
         if better or worse
         else "no difference of the losses is beyond chance (signed ranks over models, p < 0.05)"
     )
-    return f"Beside {OTHERS[other]} the suggestion against {REFERENCES[reference]} differs by {words}; {verdict}."
+    return (
+        f"Beside {OTHERS[other]} the suggestion against {REFERENCES[reference]} loses and spends, less what the other "
+        f"does: {words}. Of these, {verdict}."
+    )
 
 
 def _judged(lost: np.ndarray) -> str:
