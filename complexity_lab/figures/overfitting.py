@@ -53,7 +53,7 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
         Line2D([], [], color=theme.SOFT, linestyle=watched.DOTTED, label="training loss"),
     ]
     figure.align_ylabels(grid[:, 0])
-    watched.legend(figure, [*watched.arm_handles(arms), *handles], 3)
+    watched.legend(figure, [*watched.arm_handles(arms), *handles], 4 if len(arms) < 3 else 3)
 
 
 def caption(table: pd.DataFrame) -> str:

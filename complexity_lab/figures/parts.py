@@ -60,13 +60,13 @@ def _chosen(tables: StudyTables) -> pd.DataFrame:
 
 
 def draw(table: pd.DataFrame, figure: Canvas) -> None:
-    """Draw a column per group: layers above, bit planes below."""
+    """Draw a column per group, each with its own scale: layers above, bit planes below."""
     arms = watched.arms_of(table)
     groups = table.drop_duplicates("group").sort_values(
         ["parameters", "labels", "weight_decay"], ascending=[True, False, False]
     )
     figure.set_size_inches(theme.PAGE_WIDTH, 4.2)
-    grid = figure.subplots(2, len(groups), squeeze=False, sharex=True, sharey="row")
+    grid = figure.subplots(2, len(groups), squeeze=False, sharex=True)
     colours = _colours(table)
     for place, group in enumerate(groups.to_dict("records")):
         rows = table.loc[table["group"] == group["group"]]
@@ -77,10 +77,9 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
         )
         for axes, of in zip(grid[:, place], ("layer", "plane"), strict=True):
             _draw_parts(axes, rows.loc[rows["of"] == of], colours)
+            watched.percent_axis(axes, _reach(rows.loc[rows["of"] == of]))
     for row, of in zip(grid, ("layer", "plane"), strict=True):
         row[0].set_ylabel(f"QuBD of each {of},\n% of shuffled self")
-        for axes in row:
-            watched.percent_axis(axes, _reach(table.loc[table["of"] == of]))
     for axes in grid[-1]:
         watched.step_axis(axes, float(table["step"].max()))
     figure.align_ylabels(grid[:, 0])

@@ -12,6 +12,7 @@ import pandas as pd
 from complexity_lab.errors import InputError, OutputError
 from complexity_lab.figures import watched
 from complexity_lab.figures.learning import STUDY_FIGURES
+from complexity_lab.figures.parts import tensors
 from complexity_lab.figures.render import chosen_figures
 from complexity_lab.report.trajectory_sentences import details, percent_of, verdict
 from complexity_lab.statistics.learning import StudyTables, landmarks, rank_over_time
@@ -27,6 +28,7 @@ HEADER: Final = (
     *("network", "examples", "labels", "weight decay", "seeds", "train acc. (%)", "val. acc. (%)", "test acc. (%)"),
     *("lowest val. loss at step", "QuBD fell at step", "QuBD / self (%)", "QuBD / step 0 (%)", "BDM / self (%)", "rho"),
 )
+FAR_ABOVE: Final = 1.05  # ratio to the shuffled self
 STRINGS: Final = 4096  # different blocks of 12 bits
 
 
@@ -158,7 +160,24 @@ def limits(tables: StudyTables) -> list[str]:
         "overfitting": "Training runs for the same number of steps on all sets, so small sets are seen more often.",
         "grokking": "One task, one architecture; the published study trains a network four times as wide.",
     }[tables.study]
-    return [tied, saturated, order, *([dead] if (tables.last["weight_decay"] > 0).any() else []), small]
+    decays = [dead] if (tables.last["weight_decay"] > 0).any() else []
+    return [tied, saturated, order, *decays, *_above_self(tables), small]
+
+
+def _above_self(tables: StudyTables) -> list[str]:
+    """Say where a layer ends far above its shuffled self, which is no lack of structure."""
+    layers = tensors(tables).merge(tables.last[["run", "step", "network"]], on=["run", "step"])
+    means = layers.groupby(["network", "part"])["ratio"].mean()
+    far = means[means > FAR_ABOVE]
+    if far.empty:
+        return []
+    network, part = far.idxmax()
+    return [
+        f"{len(far)} of {len(means)} layers end more than {100 * FAR_ABOVE - 100:.0f} % above their shuffled selves "
+        f"({part} of {network} at {percent_of(100 * far.max())}). Where few weights are left, gathered in a few units, "
+        "they make more different blocks than the same weights scattered: structure can raise these numbers, and the "
+        "sum over layers then hides it."
+    ]
 
 
 def _count(values: pd.Series[Any], places: int = 0) -> str:

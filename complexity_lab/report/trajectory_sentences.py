@@ -21,6 +21,7 @@ from complexity_lab.statistics.learning import (
 )
 
 SMALL: Final = 0.25  # share of the drop with weight decay below which a drop without it counts as small
+SAME_SIGN: Final = 0.9  # share of pairs that must agree before a difference counts as consistent
 OVERFITTED: Final = 1.1  # last validation loss over the lowest one
 
 
@@ -156,7 +157,7 @@ def _decay_or_learning(tables: StudyTables) -> str:
         f"{len(pairs)} pairs of runs (mean drop {drop_with:.1f} against {drop_without:.1f} points) and changes test "
         f"accuracy by {_signed(100 * accuracy['difference'].mean())} points on average"
     )
-    if lower >= 0.9 * len(pairs) and drop_without < SMALL * drop_with:
+    if lower >= SAME_SIGN * len(pairs) and drop_without < SMALL * drop_with:
         return (
             f"{compared}: what makes the weights simpler here is weight decay acting on them, not learning by itself."
         )
@@ -184,16 +185,19 @@ def _memory_or_learning(tables: StudyTables, decay: float) -> str:
     """Compare true with random labels at one weight decay."""
     if tables.last["labels"].nunique() != 2:
         return ""
-    found = []
+    found, tell = [], []
     for column, name in (("qubd_self", "QuBD"), ("bdm_self", "BDM")):
         pairs = paired(tables, column, "labels", "true", "random")
         own = pairs.loc[pairs["weight_decay"] == decay]
         lower, mean = int((own["difference"] < 0).sum()), 100 * own["difference"].mean()
         found.append(f"{name} in {lower} of {len(own)} (mean difference {_signed(mean)} points)")
+        if not SAME_SIGN > lower / len(own) > 1 - SAME_SIGN:
+            tell.append(name)
     words = f"weight decay {decay:g}" if decay else "no weight decay"
     return (
         f"With {words}, weights that learned true labels end simpler than weights that memorized random ones of the "
-        f"same images, relative to their shuffled selves, by {' and by '.join(found)} pairs."
+        f"same images, relative to their shuffled selves, by {' and by '.join(found)} pairs: "
+        f"{' and '.join(tell) or 'neither'} {'tell' if len(tell) > 1 else 'tells'} one from the other."
     )
 
 
@@ -300,7 +304,8 @@ def _interval(values: Iterable[float]) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.1f}".replace("-", "−")
+    text = f"{value:+.1f}".replace("-", "−")
+    return "0.0" if text[1:] == "0.0" else text
 
 
 def _rho(value: float) -> str:

@@ -47,7 +47,7 @@ def test_overfitting_compares_memory_with_learning(tables):
     assert "in 18 of the 18 runs with true labels the validation loss ends more than a tenth above" in text
     assert "With weight decay 0.01, weights that learned true labels end simpler" in text
     assert "by QuBD in 9 of 9 (mean difference −10.0 points)" in text
-    assert "by QuBD in 0 of 9 (mean difference +0.0 points)" in text
+    assert "by QuBD in 0 of 9 (mean difference 0.0 points)" in text
 
 
 def test_grokking_says_the_order_of_events(tables):
