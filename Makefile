@@ -26,7 +26,7 @@ bench: $(INSTALLED)  ## our speed against numpy.sum, pybdm, timm and a bare Pyth
 	$(BIN)/complexity-lab bench
 
 TRAININGS := momos_table1_digits momos_every_digits momos_figure3_digits momos_figure4_digits
-WATCHED := learning_digits overfitting_digits grokking
+WATCHED := learning_digits overfitting_digits overfitting_decay_digits grokking
 
 results: survey  ## run the studies that ship again: rows into data/, tables and figures into reports/
 	set -e; for study in $(TRAININGS); do \

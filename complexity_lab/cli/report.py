@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,7 @@ def _write_page(directory: Path, kind: str) -> Path:
     from complexity_lab.cli.trajectory_study import is_study, write_study_page
 
     if is_study(directory):
-        return write_study_page(directory)
+        return write_study_page(directory, _title(directory))
     from complexity_lab.cli.figures import draw_trajectory
     from complexity_lab.report.series_page import write_series_page
 
@@ -84,14 +85,29 @@ def _write_table(directory: Path) -> None:
         print(place)
 
 
+def _title(directory: Path) -> str:
+    """Return the title of the study file that the command of a directory names; empty if it is not here."""
+    from complexity_lab.tables.store import read_manifest
+
+    for file in _study_files(read_manifest(directory)):
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        return str(content.get("title", ""))
+    return ""
+
+
+def _study_files(manifest: Mapping[str, Any]) -> list[Path]:
+    """Return the study file that a command named, if it is where it was."""
+    words = shlex.split(manifest.get("command") or "")
+    named = [Path(word) for word in words if word.endswith(".toml")] if "study" in words else []
+    return [file for file in named[:1] if file.is_file()]
+
+
 def _asked(manifest: Mapping[str, Any], models: set[str]) -> _Asked:
     """Return what ``study`` or ``reproduce`` would write; without the study file, the table that has the models."""
     from complexity_lab.experiments.plan import MODELS, read_training_study
 
-    words = shlex.split(manifest.get("command") or "")
-    files = [Path(word) for word in words if word.endswith(".toml")] if "study" in words else []
-    if files and files[0].is_file():
-        study = read_training_study(files[0])
+    for file in _study_files(manifest):
+        study = read_training_study(file)
         return _Asked(study.table or "table", study.title, study.figures)
     return _Asked("table2" if models and models <= set(MODELS["table2"]) else "table1")
 

@@ -166,17 +166,17 @@ def limits(tables: StudyTables) -> list[str]:
 
 def _above_self(tables: StudyTables) -> list[str]:
     """Say where a layer ends far above its shuffled self, which is no lack of structure."""
-    layers = tensors(tables).merge(tables.last[["run", "step", "network"]], on=["run", "step"])
-    means = layers.groupby(["network", "part"])["ratio"].mean()
-    far = means[means > FAR_ABOVE]
-    if far.empty:
+    layers = tensors(tables).merge(tables.last[["run", "step", "group", "network"]], on=["run", "step"])
+    means = layers.groupby(["group", "network", "part"], as_index=False)["ratio"].mean()
+    far = means.loc[means["ratio"] > FAR_ABOVE].sort_values("ratio", ascending=False).to_dict("records")
+    if not far:
         return []
-    network, part = far.idxmax()
+    top = far[0]
     return [
-        f"{len(far)} of {len(means)} layers end more than {100 * FAR_ABOVE - 100:.0f} % above their shuffled selves "
-        f"({part} of {network} at {percent_of(100 * far.max())}). Where few weights are left, gathered in a few units, "
-        "they make more different blocks than the same weights scattered: structure can raise these numbers, and the "
-        "sum over layers then hides it."
+        f"{len(far)} of {len(means)} layers, counted in every arm, end more than {100 * FAR_ABOVE - 100:.0f} % above "
+        f"their shuffled selves ({top['part']} of {top['network']} at {percent_of(100 * top['ratio'])}). Where few "
+        "weights are left, gathered in a few units, they make more different blocks than the same weights scattered: "
+        "structure can raise these numbers, and the sum over layers then hides it."
     ]
 
 
@@ -193,13 +193,13 @@ def _made(tables: StudyTables, manifest: Mapping[str, Any]) -> str:
     command = manifest.get("command")
     versions = manifest.get("versions", {})
     named = ", ".join(f"{name} {versions[name]}" for name in ("complexity-lab", "torch", "numpy") if name in versions)
-    arms = "; ".join(watched.arm_label(arm, watched.arms_of(tables.last)) for arm in watched.arms_of(tables.last))
+    arms = "; ".join(f"{labels} labels, weight decay {decay:g}" for labels, decay in watched.arms_of(tables.last))
     return (
         f"{len(tables.runs)} of {len(plan['runs'])} runs finished, {seconds.sum() / 60:.0f} minutes of wall time "
         f"added up over runs ({seconds.min():.0f} to {seconds.max():.0f} s each, whatever else the machine did), "
         f"threads per run: {plan['threads']}. "
         f"{recipe['optimizer']}, learning rate {recipe['learning_rate']:g}, {batch}, {recipe['steps']:,} steps; arms: "
-        f"{arms or 'one'}. Metrics: {', '.join(plan['metrics'])}{planes}; {plan['shuffles']} shuffles. "
+        f"{arms}. Metrics: {', '.join(plan['metrics'])}{planes}; {plan['shuffles']} shuffles. "
         f"Plan {manifest.get('plan_hash', '')}; {named}." + (f" Command: `{command}`." if command else "")
     )
 

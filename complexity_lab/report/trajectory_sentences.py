@@ -182,16 +182,19 @@ def _start_or_self(tables: StudyTables) -> str:
 
 
 def _memory_or_learning(tables: StudyTables, decay: float) -> str:
-    """Compare true with random labels at one weight decay."""
+    """Compare true with random labels at one weight decay, where both training sets were fitted."""
     if tables.last["labels"].nunique() != 2:
         return ""
     found, tell = [], []
+    fitted = paired(tables, "train_accuracy", "labels", "true", "random")[["first", "second"]].min(axis=1) >= LEARNED
     for column, name in (("qubd_self", "QuBD"), ("bdm_self", "BDM")):
         pairs = paired(tables, column, "labels", "true", "random")
-        own = pairs.loc[pairs["weight_decay"] == decay]
+        own = pairs.loc[(pairs["weight_decay"] == decay) & fitted]
+        if own.empty:
+            return ""
         lower, mean = int((own["difference"] < 0).sum()), 100 * own["difference"].mean()
         found.append(f"{name} in {lower} of {len(own)} (mean difference {_signed(mean)} points)")
-        if not SAME_SIGN > lower / len(own) > 1 - SAME_SIGN:
+        if max((own["difference"] < 0).mean(), (own["difference"] > 0).mean()) >= SAME_SIGN:
             tell.append(name)
     words = f"weight decay {decay:g}" if decay else "no weight decay"
     return (

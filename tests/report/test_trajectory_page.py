@@ -6,6 +6,7 @@ from complexity_lab.errors import InputError
 from complexity_lab.report.trajectory_page import limits, write_trajectory_page
 from complexity_lab.report.trajectory_sentences import details, verdict
 from complexity_lab.statistics.learning import StudyTables
+from complexity_lab.statistics.trajectory import TrajectoryTables
 from tests.synthetic_study import write_study
 
 
@@ -48,6 +49,9 @@ def test_overfitting_compares_memory_with_learning(tables):
     assert "With weight decay 0.01, weights that learned true labels end simpler" in text
     assert "by QuBD in 9 of 9 (mean difference −10.0 points)" in text
     assert "by QuBD in 0 of 9 (mean difference 0.0 points)" in text
+    plain, decayed = text.split("With weight decay 0.01, weights")
+    assert "neither tells one from the other." in plain
+    assert "QuBD and BDM tell one from the other." in decayed
 
 
 def test_grokking_says_the_order_of_events(tables):
@@ -77,6 +81,17 @@ def test_limits_name_the_sizes(tables):
     assert any(
         "The networks have 800 to 51,200 weights, 0.02 to 1.04 strings" in text for text in limits(tables["learning"])
     )
+
+
+def test_layers_above_their_shuffled_selves_are_named(tmp_path, tables):
+    assert not any("end more than" in text for text in limits(tables["learning"]))
+    steps = tables["learning"].trajectory.steps.copy()
+    high = (steps["tensor"] == "layers.1.weight") & (steps["metric"] == "qubd") & (steps["step"] == 1000)
+    steps.loc[high & steps["run"].str.startswith("digits-8-n1077-true-wd0-"), "value"] *= 2
+    changed = StudyTables(tables["learning"].plan, TrajectoryTables(steps, tables["learning"].trajectory.series))
+    (told,) = [text for text in limits(changed) if "end more than" in text]
+    assert "1 of 8 layers, counted in every arm, end more than 5 % above" in told
+    assert "(layers.1.weight of MLP 8 at 200.0 %)" in told
 
 
 def test_one_seed_has_no_interval_and_no_spread(tmp_path):
