@@ -107,13 +107,13 @@ def in_revisions(
 
 def _known(repository: str, timeout: float) -> tuple[str, ...]:
     """Return the branches and tags of a repository; offline, those whose weights the cache may hold."""
-    from huggingface_hub import constants, list_repo_refs
+    from huggingface_hub import HfApi, constants
 
     if constants.is_offline_mode():
         return tuple(sorted(path.name for path in (cache_of(repository) / "refs").glob("*")))
     with _explained(repository), quiet(), patient(timeout):
         wait_for_hub(repository)
-        found = list_repo_refs(repository)
+        found = HfApi(endpoint=constants.ENDPOINT).list_repo_refs(repository)  # the module's own reads it once
     return tuple(reference.name for reference in (*found.branches, *found.tags))
 
 
