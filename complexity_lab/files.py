@@ -44,7 +44,7 @@ def writing(directory: Path) -> Iterator[None]:
 
 
 @contextmanager
-def alone(lock_file: Path, busy: str) -> Iterator[None]:
+def exclusive_lock(lock_file: Path, busy: str) -> Iterator[None]:
     """Hold a lock that dies with the process, or raise ``OutputError`` with the sentence ``busy``: nobody waits."""
     from filelock import FileLock, Timeout
 
@@ -57,3 +57,6 @@ def alone(lock_file: Path, busy: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+alone = exclusive_lock  # until the last caller is gone

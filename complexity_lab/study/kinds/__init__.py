@@ -1,0 +1,1 @@
+"""The kinds of studies, one file each; a new one is found by being here."""
