@@ -35,6 +35,10 @@ def compare_cli(
     state_b: Annotated[str, typer.Option(help="If B is a model of a zoo: trained or initial.")] = "trained",
     seed_a: Annotated[int | None, typer.Option(help="If A is a model of a zoo: seed of the weights.")] = None,
     seed_b: Annotated[int | None, typer.Option(help="If B is a model of a zoo: seed of the weights.")] = None,
+    order: Annotated[
+        str,
+        typer.Option(help="Of the tensors of files: model (natural where nothing tells it), natural, or file."),
+    ] = "model",
     bits: Annotated[
         int | None, typer.Option(help="QuBD too: the ratio of each of so many bit planes, 1 to 16.")
     ] = None,
@@ -68,6 +72,7 @@ def compare_cli(
             seed_a=seed_a,
             seed_b=seed_b,
             threads=default_jobs(),
+            order=order,  # type: ignore[arg-type]  # checked there
         )
     if as_json:
         print(json.dumps(rows, indent=1))

@@ -27,6 +27,10 @@ def measure_cli(
     scope: Annotated[str, typer.Option(help="layer (every tensor, and the model) or model.")] = "layer",
     state: Annotated[str, typer.Option(help="For models of a zoo: trained or initial.")] = "trained",
     seed: Annotated[int | None, typer.Option(help="For models of a zoo: seed of the weights.")] = None,
+    order: Annotated[
+        str,
+        typer.Option(help="Of the tensors of files: model (natural where nothing tells it), natural, or file."),
+    ] = "model",
     bits: Annotated[
         int | None, typer.Option(help="QuBD too: BDM of each of so many bit planes of the quantized weights, 1 to 16.")
     ] = None,
@@ -70,6 +74,7 @@ def measure_cli(
             preset=preset,
             bits=bits,
             controls=split(controls or ""),
+            order=order,  # type: ignore[arg-type]
         )
     if as_json:
         print(json.dumps(rows, indent=1))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from complexity_lab.quantization.references import Reference
     from complexity_lab.quantization.study import StudyResult, Told
     from complexity_lab.quantization.suggestion import LayerSuggestion, Rule
+    from complexity_lab.weights.order import OrderRule
 
 FIRST_RANDOM_SEED = 1000  # of random initializations: not those that trained networks of a zoo began with
 DRAWS = {"shuffle": 20, "initial": 20, "random": 10}  # shuffles, shuffles for the spread, initializations
@@ -43,6 +44,10 @@ def suggest_cli(
         int | None, typer.Option(help="Draws of the reference: shuffles (default 20) or initializations (10).")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="For models of a zoo, of the trained weights.")] = None,
+    order: Annotated[
+        str,
+        typer.Option(help="Of the tensors of files: model (natural where nothing tells it), natural, or file."),
+    ] = "model",
     threshold: Annotated[
         float, typer.Option(help="Percent of the reference; a plane below it is structured if chance cannot tell.")
     ] = 99.0,
@@ -57,6 +62,7 @@ def suggest_cli(
     """
     from complexity_lab.quantization.export import document
     from complexity_lab.quantization.suggestion import Rule, suggest_bits
+    from complexity_lab.weights.order import checked_rule
     from complexity_lab.zoo.sources import resolve
 
     if out is not None and out.is_dir():
@@ -64,8 +70,9 @@ def suggest_cli(
     rules, rule = _rules(preset, bits), Rule(threshold, min(Rule().visible, threshold), margin=margin)
     draws = DRAWS.get(reference, 0) if seeds is None else seeds
     with interruptible("complexity-lab: interrupted"):
-        compared = _reference(source, reference, draws, seed, rules)
-        layers = suggest_bits(resolve(source, "trained", seed), compared, rules, rule)
+        compared = _reference(source, reference, draws, seed, rules, checked_rule(order))
+        weights = resolve(source, "trained", seed, order=checked_rule(order))
+        layers = suggest_bits(weights, compared, rules, rule)
     if not layers:
         raise InputError(f"{source} has no tensor of two or more axes, so there is nothing to round")
     about = f"{reference}, {draws} draws"
@@ -91,7 +98,9 @@ def _rules(preset: str, bits: int) -> Rules:
     return replace(rules, bits=bits)
 
 
-def _reference(source: str, name: str, draws: int, seed: int | None, rules: Rules) -> Reference:
+def _reference(
+    source: str, name: str, draws: int, seed: int | None, rules: Rules, order: OrderRule = "model"
+) -> Reference:
     """Return the reference that was asked for.
 
     Raises:
@@ -113,10 +122,10 @@ def _reference(source: str, name: str, draws: int, seed: int | None, rules: Rule
         raise InputError(f"--reference {name} needs a model of a zoo, and {source} is only its weights; use shuffle")
     if name == "random":
         seeds = range(FIRST_RANDOM_SEED, FIRST_RANDOM_SEED + draws)
-        return RandomWeights([profiles_of(resolve(source, "initial", other), rules) for other in seeds])
+        return RandomWeights([profiles_of(resolve(source, "initial", other, order=order), rules) for other in seeds])
     if not source.startswith(OWN_INITIAL):
         raise InputError(f"what the training of {source} started from is not known; use --reference random or shuffle")
-    return OwnInitial(profiles_of(resolve(source, "initial", seed), rules), own)
+    return OwnInitial(profiles_of(resolve(source, "initial", seed, order=order), rules), own)
 
 
 def _in_a_zoo(source: str) -> bool:

@@ -22,7 +22,7 @@ from complexity_lab.survey.compression import compressor_pool
 from complexity_lab.survey.measure import MODEL, Row, Wanted, measure_source
 from complexity_lab.survey.planes import UNIT, marks, metrics_of, plane_metrics, preset_of
 from complexity_lab.weights.by_name import Selected, readers_of
-from complexity_lab.weights.from_safetensors import SafetensorsFile, SafetensorsShards
+from complexity_lab.weights.order import OrderRule
 from complexity_lab.weights.parametrized import stands_for
 from complexity_lab.weights.source import NamedTensor, Reader, SkippedTensor, WeightSource
 from complexity_lab.zoo.sources import State, resolve
@@ -45,7 +45,7 @@ class _Side:
     readers: Mapping[str, Reader]  # by the name that a tensor is paired by
     own_names: Mapping[str, str]  # of the tensors, by the name that they are paired by
     label: str
-    by_name: bool  # it has no order of its own
+    order_rule: OrderRule  # of its own tensors
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ def compare_sources(
     seed_a: int | None = None,
     seed_b: int | None = None,
     threads: int = 1,
+    order: OrderRule = "model",
 ) -> list[Row]:
     """Compare two sources; return one row per tensor and metric in model order, then those of the whole model.
 
@@ -99,9 +100,11 @@ def compare_sources(
         seed_a: for models of a zoo, of the weights.
         seed_b: the same of B.
         threads: for counting one large tensor, and for compressors.
+        order: of the tensors of files, see ``zoo.sources.resolve``. Both are read in the order of A, unless only B is
+            in the order of a model.
 
     Raises:
-        InputError: no metric, or bits out of range.
+        InputError: no metric, an unknown order, or bits out of range.
         UnknownNameError: unknown model, metric or preset.
         UnreachableError, WeightsError: the weights cannot be read.
     """
@@ -112,10 +115,11 @@ def compare_sources(
     for name in names:
         estimator(name)  # before anything is read
     wanted = Wanted(names, tensor_compressors=True, preset=chosen)
-    one, other = _side(resolve(a, state_a, seed_a)), _side(resolve(b, state_b, seed_b))
+    one, other = _side(resolve(a, state_a, seed_a, order=order)), _side(resolve(b, state_b, seed_b, order=order))
     pairs = [_pair(name, one, other) for name in _order(one, other)]
     compared = [pair.name for pair in pairs if pair.change is not None]
-    values = [_values(side, compared, wanted, threads) for side in (one, other)]
+    rule = _by_precedence(one, other)[0].order_rule
+    values = [_values(side, compared, rule, wanted, threads) for side in (one, other)]
     rows = [*_tensor_rows(pairs, wanted, *values), *_model_rows(pairs, wanted, (one, other), *values)]
     return [{name: row.get(name) for name in COLUMNS} for row in rows]
 
@@ -132,6 +136,7 @@ def compare_weights(
     seed_a: int | None = None,
     seed_b: int | None = None,
     threads: int = 1,
+    order: OrderRule = "model",
 ) -> pd.DataFrame:
     """Compare two modules, state dicts, paths, zoo ids or hub ids; see ``compare_sources``. Tensors, then the model."""
     import pandas as pd
@@ -147,22 +152,27 @@ def compare_weights(
         seed_a=seed_a,
         seed_b=seed_b,
         threads=threads,
+        order=order,
     )
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"weights": "Int64", "left_out": "Int64"})
 
 
 def _side(source: WeightSource) -> _Side:
-    by_name = isinstance(source, SafetensorsShards) or (isinstance(source, SafetensorsFile) and source.order is None)
     readers = readers_of(source)
     stand_for = Counter(map(stands_for, readers))
     own_names = {stands_for(name) if stand_for[stands_for(name)] == 1 else name: name for name in readers}
-    return _Side({name: readers[own] for name, own in own_names.items()}, own_names, source.label, by_name)
+    return _Side({name: readers[own] for name, own in own_names.items()}, own_names, source.label, source.order_rule)
 
 
 def _order(one: _Side, other: _Side) -> list[str]:
-    """Return all names: in the order of the first, unless only the second has an order of its own."""
-    first, second = (other, one) if one.by_name and not other.by_name else (one, other)
+    """Return all names: in the order of the first, unless only the second is in the order of a model."""
+    first, second = _by_precedence(one, other)
     return [*first.readers, *(name for name in second.readers if name not in first.readers)]
+
+
+def _by_precedence(one: _Side, other: _Side) -> tuple[_Side, _Side]:
+    """Return the side whose order both are read in, then the other."""
+    return (other, one) if one.order_rule != "model" and other.order_rule == "model" else (one, other)
 
 
 def _pair(name: str, one: _Side, other: _Side) -> _Pair:
@@ -203,11 +213,11 @@ def _both(a: str | None, b: str | None) -> str:
     return "; ".join(f"{side}: {reason}" for side, reason in (("A", a), ("B", b)) if reason is not None)
 
 
-def _values(side: _Side, names: Sequence[str], wanted: Wanted, threads: int) -> Values:
+def _values(side: _Side, names: Sequence[str], rule: OrderRule, wanted: Wanted, threads: int) -> Values:
     """Measure tensors of one side; return its rows by the name that they are paired by, and metric."""
     if not names:
         return {}
-    source = Selected(side.readers, names, side.label)
+    source = Selected(side.readers, names, side.label, rule)
     with compressor_pool(threads) as pool:
         rows = measure_source(source, wanted, {}, pool, threads).wait()
     paired = {own: name for name, own in side.own_names.items()} | {"": ""}

@@ -9,6 +9,7 @@ from complexity_lab.survey.compression import compressor_pool
 from complexity_lab.survey.controls import checked_controls
 from complexity_lab.survey.measure import Row, Wanted, measure_source
 from complexity_lab.survey.planes import metrics_of, preset_of
+from complexity_lab.weights.order import OrderRule
 from complexity_lab.zoo.sources import State, resolve
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def measure_rows(
     preset: str | None = None,
     bits: int | None = None,
     controls: tuple[str, ...] = (),
+    order: OrderRule = "model",
 ) -> list[Row]:
     """Measure one source; return one row per metric, for the whole model and, with ``layer``, for every tensor.
 
@@ -45,9 +47,10 @@ def measure_rows(
         preset: ``qubd-paper``, ``fixed`` or ``momos-paper``. Those of QuBD add its sum and every bit plane.
         bits: planes of QuBD, 1 to 16, instead of the preset's; alone it means ``fixed``.
         controls: null models, see ``survey.controls``.
+        order: of the tensors of files, ``model``, ``natural`` or ``file``, see ``zoo.sources.resolve``.
 
     Raises:
-        InputError: unknown scope, or bits out of range.
+        InputError: unknown scope or order, or bits out of range.
         UnknownNameError: unknown model, metric, preset or control.
         UnreachableError, WeightsError: the weights cannot be read. A tensor that cannot be scored is a row instead.
     """
@@ -60,7 +63,7 @@ def measure_rows(
     layers = scope == "layer"
     nulls = checked_controls(controls) if controls else ()
     wanted = Wanted(names, tensor_rows=layers, tensor_compressors=layers, preset=chosen, controls=nulls)
-    weights = resolve(source, state, seed)
+    weights = resolve(source, state, seed, order=order)
     with compressor_pool(threads) as pool:
         rows = measure_source(weights, wanted, {}, pool, threads).wait()
     return [{name: row.get(name) for name in COLUMNS} for row in rows.measurements]
@@ -77,6 +80,7 @@ def measure(
     preset: str | None = None,
     bits: int | None = None,
     controls: tuple[str, ...] = (),
+    order: OrderRule = "model",
 ) -> pd.DataFrame:
     """Measure a module, state dict, path, zoo id or hub id; see ``measure_rows``. Tensors first, then the model."""
     import pandas as pd
@@ -91,5 +95,6 @@ def measure(
         preset=preset,
         bits=bits,
         controls=controls,
+        order=order,
     )
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -10,11 +10,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from complexity_lab.errors import InputError, UnreachableError, WeightsError
+from complexity_lab.errors import InputError, UnreachableError
 from complexity_lab.weights.from_checkpoint import SUFFIXES, open_file, order_of
-from complexity_lab.weights.from_safetensors import SafetensorsFile, SafetensorsShards, check_order
+from complexity_lab.weights.from_safetensors import SafetensorsShards, order_in
 from complexity_lab.weights.source import NamedTensor, Order, SkippedTensor
-from complexity_lab.zoo.sources import in_directory
+from complexity_lab.zoo import sources
+from complexity_lab.zoo.architecture import ordering_of
 
 _WORD = r"(?:global[-_]?step|step|checkpoint|ckpt|iteration|iter|epoch)"
 _NAMED = re.compile(rf"(?<![a-z]){_WORD}[-_=]?(\d+)(?!\d)", re.IGNORECASE)
@@ -70,8 +71,7 @@ def weight_files(directory: Path) -> tuple[Path, ...]:
     """
     if not any(directory.glob("*.safetensors")) and (directory / _TORCH_MODEL).exists():
         return (directory / _TORCH_MODEL,)
-    source = in_directory(directory)
-    return source.files if isinstance(source, SafetensorsShards) else (source.path,)  # type: ignore[attr-defined]  # a file's
+    return sources.weight_files(directory)
 
 
 def step_of(name: str) -> int | None:
@@ -133,13 +133,14 @@ def in_order(checkpoints: Iterable[AnyCheckpoint]) -> list[AnyCheckpoint]:
 
 
 def order_of_files(files: Sequence[Path]) -> Order:
-    """Return names and shapes of the tensors of a checkpoint in the order in which they are read.
+    """Return names and shapes of the tensors of a checkpoint in the order in which ``measure`` reads them.
 
     Raises:
         WeightsError: a file is truncated, corrupt or holds no tensors.
         UnreachableError: a file cannot be read.
     """
-    return {name: shape for file in files for name, shape in order_of(file).items()}
+    ordering = ordering_of(files[0], "model")
+    return order_of(files[0], ordering) if len(files) == 1 else order_in(files, ordering)
 
 
 @dataclass(frozen=True)
@@ -162,12 +163,5 @@ class OrderedFiles:
         """
         if len(self.files) == 1:
             yield from open_file(self.files[0], self.order).tensors()
-            return
-        found = order_of_files(self.files)
-        check_order(self.order, found, self.label)
-        if list(found) != list(self.order):
-            raise WeightsError(
-                f"{self.label} has its tensors in another order of shards; save it in as many as the others"
-            )
-        for file in self.files:
-            yield from SafetensorsFile(file).tensors()
+        else:
+            yield from SafetensorsShards(self.files, self.label, self.order).tensors()

@@ -1,1 +1,1 @@
-"""Named tensors in model order, from modules and from files."""
+"""Named tensors in the order of the model where it is known, from modules and from files."""

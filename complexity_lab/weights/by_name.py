@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, runtime_checkable
 
+from complexity_lab.weights.order import OrderRule
 from complexity_lab.weights.source import NamedTensor, Reader, SkippedTensor, WeightSource
 
 
@@ -47,6 +48,7 @@ class Selected:
     readers: Mapping[str, Reader]
     names: Sequence[str]
     label: str
+    order_rule: OrderRule
 
     def tensors(self) -> Iterator[NamedTensor | SkippedTensor]:
         """Yield the tensors of these names, in the order of the names."""

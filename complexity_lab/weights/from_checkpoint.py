@@ -6,7 +6,7 @@ import math
 import pickle
 import struct
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,8 +23,9 @@ from complexity_lab.arrays import (
     why_not_dense,
 )
 from complexity_lab.errors import InputError, UnreachableError, WeightsError
-from complexity_lab.weights.from_safetensors import FLOATS, SafetensorsFile, check_order, read_index, reason_to_skip
+from complexity_lab.weights.from_safetensors import FLOATS, SafetensorsFile, check_order, order_in, reason_to_skip
 from complexity_lab.weights.nesting import flat_state
+from complexity_lab.weights.order import MODEL_ORDER, Ordering, OrderRule, natural_order
 from complexity_lab.weights.source import NamedTensor, Order, Reader, SkippedTensor, WeightSource, kind_of_name
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
@@ -48,9 +49,12 @@ class StateDict:
     state: Mapping[str, Any]
     label: str = "state dict"
     order: Order | None = None
+    order_rule: OrderRule = "model"  # with ``order``: what that is
 
     def tensors(self) -> Iterator[NamedTensor | SkippedTensor]:
         """Yield the tensors in the mapping's order, or in ``order`` with the entries that are no tensors at the end.
+
+        A state dict is in the order of the model, which torch keeps; only the rule ``natural`` sorts it.
 
         Raises:
             WeightsError: other tensors or shapes than in ``order``, a tensor on the meta device, or not clear what of
@@ -62,12 +66,16 @@ class StateDict:
     def readers(self) -> dict[str, Reader]:
         """Return name -> reader of the entry, in the order of ``tensors``, which says what is raised."""
         state = flat_state(self.state, self.label)
-        names = list(state)
+        names = _by_rule(state, self.order_rule)
         if self.order is not None:
             check_order(self.order, _shapes(state, self.label), self.label)
             names = [*self.order, *(name for name in names if name not in self.order)]
         seen: set[Place] = set()
         return {name: _reader(name, state[name], self.label, seen) for name in names}
+
+
+def _by_rule(names: Iterable[str], rule: OrderRule) -> list[str]:
+    return natural_order(names) if rule == "natural" else list(names)
 
 
 def _shapes(state: Mapping[str, Any], label: str) -> dict[str, tuple[int, ...]]:
@@ -127,6 +135,7 @@ class TorchFile:
 
     path: Path
     order: Order | None = None
+    order_rule: OrderRule = "model"  # as of a state dict
 
     @property
     def label(self) -> str:
@@ -146,7 +155,7 @@ class TorchFile:
 
     def readers(self) -> dict[str, Reader]:
         """Return name -> reader of the tensor, in the order of ``tensors``; all values are in memory while it lives."""
-        return StateDict(load_state_dict(self.path), self.label, self.order).readers()
+        return StateDict(load_state_dict(self.path), self.label, self.order, self.order_rule).readers()
 
 
 def load_state_dict(path: Path) -> dict[str, Any]:
@@ -188,8 +197,13 @@ def _state_dict(loaded: Any, path: Path) -> dict[str, Any]:
     return state
 
 
-def open_file(path: Path, order: Order | None = None) -> WeightSource:
+def open_file(path: Path, order: Order | None = None, ordering: Ordering = MODEL_ORDER) -> WeightSource:
     """Return the weight source of one file by its suffix.
+
+    Args:
+        path: of the file.
+        order: names and shapes that it must have, in the order to read them in; None for its own.
+        ordering: which order is wanted; with ``order``, what that is. Torch files are in the model's order as they are.
 
     Raises:
         UnreachableError: the file does not exist, or its place cannot be looked at.
@@ -197,9 +211,9 @@ def open_file(path: Path, order: Order | None = None) -> WeightSource:
     """
     require_exists(path)
     if path.suffix == ".safetensors":
-        return SafetensorsFile(path, order)
+        return SafetensorsFile(path, order, ordering)
     if path.suffix in SUFFIXES:
-        return TorchFile(path, order)
+        return TorchFile(path, order, ordering.asked)
     raise WeightsError(f"{path} has suffix {path.suffix or 'none'}, wanted one of {', '.join(SUFFIXES)}")
 
 
@@ -213,8 +227,9 @@ def require_exists(path: Path) -> None:
         raise UnreachableError(f"{path} does not exist; check the path")
 
 
-def order_of(path: Path) -> Order:
-    """Return names and shapes of a file's tensors in its own order, which a paired file is then read in."""
+def order_of(path: Path, ordering: Ordering = MODEL_ORDER) -> Order:
+    """Return names and shapes of a file's tensors in the order it is read in, which a paired file is then read in."""
     if path.suffix == ".safetensors":
-        return {stored.name: stored.shape for stored in read_index(path)}
-    return _shapes(load_state_dict(path), str(path))
+        return order_in((path,), ordering)
+    shapes = _shapes(load_state_dict(path), str(path))
+    return {name: shapes[name] for name in _by_rule(shapes, ordering.asked)}

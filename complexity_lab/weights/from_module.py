@@ -19,6 +19,7 @@ from complexity_lab.arrays import (
     why_not_dense,
 )
 from complexity_lab.errors import InputError
+from complexity_lab.weights.order import OrderRule, natural_order
 from complexity_lab.weights.parametrized import computed, stands_for
 from complexity_lab.weights.source import SCORED, Kind, NamedTensor, Reader, SkippedTensor, kind_of_name, not_scored
 
@@ -41,9 +42,10 @@ class ModuleWeights:
 
     module: nn.Module
     label: str
+    order_rule: OrderRule = "model"
 
     def tensors(self) -> Iterator[NamedTensor | SkippedTensor]:
-        """Yield parameters in registration order.
+        """Yield parameters in registration order, which is the model's, or in natural order where that is the rule.
 
         Frozen, empty, sparse and nested ones, and those of another dtype than float64, float32, float16, bfloat16 and
         float8 are skipped with the reason.
@@ -56,7 +58,10 @@ class ModuleWeights:
 
     def readers(self) -> dict[str, Reader]:
         """Return name -> reader of the parameter, in the order of ``tensors``."""
-        return {name: partial(self._tensor, name, values, owner) for name, values, owner in _parameters(self.module)}
+        found = {name: partial(self._tensor, name, values, owner) for name, values, owner in _parameters(self.module)}
+        if self.order_rule != "natural":
+            return {**found}
+        return {name: found[name] for name in natural_order(found)}
 
     def _tensor(self, name: str, parameter: torch.Tensor, owner: nn.Module) -> NamedTensor | SkippedTensor:
         require_loaded(parameter, f"parameter {name} of {self.label}")

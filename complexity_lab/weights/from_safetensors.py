@@ -10,7 +10,7 @@ Two names may hold equal bytes: a file does not say that weights are tied, so th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import FileIO
@@ -21,6 +21,7 @@ import numpy as np
 
 from complexity_lab.arrays import as_numpy, how_read
 from complexity_lab.errors import UnreachableError, WeightsError
+from complexity_lab.weights.order import MODEL_ORDER, Ordering, OrderRule
 from complexity_lab.weights.source import NamedTensor, Order, Reader, SkippedTensor, kind_of_name, not_scored
 
 # The dtypes of the parameter stream, as the format names them. Float8 values are taken as they are: scales of blocks
@@ -48,9 +49,10 @@ class StoredTensor:
 class SafetensorsFile:
     """The tensors of one file as a weight source.
 
-    A safetensors file does not store the order of the model, so ``order`` may give it, with the shape that each tensor
-    must have (the initial and the trained file of a pair are of one architecture and read in one order); otherwise
-    tensors come in the order of their names.
+    A safetensors file does not store the order of the model. ``ordering`` says which one is wanted and what is known of
+    it; the order of the file itself is the alphabetical one of the names. ``order`` gives an order with the shape that
+    each tensor must have (the initial and the trained file of a pair are of one architecture and read in one order);
+    ``ordering`` then says only what that order is.
 
     Raises (on reading):
         UnreachableError: the file does not exist or cannot be read.
@@ -59,11 +61,17 @@ class SafetensorsFile:
 
     path: Path
     order: Order | None = None
+    ordering: Ordering = MODEL_ORDER
 
     @property
     def label(self) -> str:
         """The file's name."""
         return str(self.path)
+
+    @property
+    def order_rule(self) -> OrderRule:
+        """What the tensors are ordered by; the header is read where the names decide."""
+        return _order_rule((self.path,), self.order, self.ordering)
 
     def tensors(self) -> Iterator[NamedTensor | SkippedTensor]:
         """Yield the tensors; each array is valid until the next one is read."""
@@ -72,24 +80,31 @@ class SafetensorsFile:
 
     def readers(self) -> dict[str, Reader]:
         """Return name -> reader of the tensor, in the order of ``tensors``; the arrays share one buffer."""
-        index = {stored.name: stored for stored in read_index(self.path)}
-        found = {name: stored.shape for name, stored in index.items()}
-        order = self.order if self.order is not None else found
-        check_order(order, found, self.label)
-        return _readers((self.path, index[name]) for name in order)
+        places = {stored.name: (self.path, stored) for stored in read_index(self.path)}
+        return _arranged(places, self.order, self.ordering, self.label)
 
 
 @dataclass(frozen=True)
 class SafetensorsShards:
-    """Several safetensors files of one model, read one after the other, each in the order of its names.
+    """Several safetensors files of one model as a weight source, ordered as if they were one file.
+
+    The order of the files themselves is one after the other, each in the alphabetical order of its names.
 
     Raises (on reading):
         UnreachableError: a file does not exist or cannot be read.
-        WeightsError: a file is truncated, corrupt or not safetensors, or two of them hold a tensor of one name.
+        WeightsError: a file is truncated, corrupt or not safetensors, two of them hold a tensor of one name, or they
+            hold other tensors than ``order``.
     """
 
     files: tuple[Path, ...]
     label: str
+    order: Order | None = None
+    ordering: Ordering = MODEL_ORDER
+
+    @property
+    def order_rule(self) -> OrderRule:
+        """What the tensors are ordered by; the headers are read where the names decide."""
+        return _order_rule(self.files, self.order, self.ordering)
 
     def tensors(self) -> Iterator[NamedTensor | SkippedTensor]:
         """Yield the tensors of all files; each array is valid until the next one is read."""
@@ -103,7 +118,30 @@ class SafetensorsShards:
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise WeightsError(f"{self.label} holds {twice} in two of its files; they need to be shards of one model")
-        return _readers(places)
+        return _arranged(dict(zip(names, places, strict=True)), self.order, self.ordering, self.label)
+
+
+def order_in(files: Sequence[Path], ordering: Ordering = MODEL_ORDER) -> Order:
+    """Return names and shapes of the tensors of a file, or of the shards of a model, in the order they are read in."""
+    shapes = {stored.name: stored.shape for path in files for stored in read_index(path)}
+    return {name: shapes[name] for name in ordering.ordered(list(shapes))}
+
+
+def _order_rule(files: Sequence[Path], order: Order | None, ordering: Ordering) -> OrderRule:
+    if order is not None:
+        return ordering.asked
+    decisive = files if ordering.asked == "model" and ordering.model else ()
+    return ordering.rule(stored.name for path in decisive for stored in read_index(path))
+
+
+def _arranged(
+    places: Mapping[str, tuple[Path, StoredTensor]], order: Order | None, ordering: Ordering, label: str
+) -> dict[str, Reader]:
+    """Return name -> reader in the order that was given or asked for; ``places`` are in the order of the files."""
+    if order is None:
+        return _readers(places[name] for name in ordering.ordered(list(places)))
+    check_order(order, {name: stored.shape for name, (_, stored) in places.items()}, label)
+    return _readers(places[name] for name in order)
 
 
 def _readers(places: Iterable[tuple[Path, StoredTensor]]) -> dict[str, Reader]:
@@ -135,7 +173,7 @@ def check_order(order: Order, found: Order, label: str) -> None:
 
 
 def read_index(path: Path) -> tuple[StoredTensor, ...]:
-    """Validate a safetensors file and return its tensors in the order of their names; reads the header only."""
+    """Validate a safetensors file and return its tensors in alphabetical order; reads the header only."""
     from safetensors import SafetensorError, safe_open
 
     if path.is_dir():

@@ -6,6 +6,8 @@ from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
+from complexity_lab.weights.order import OrderRule
+
 Kind = Literal["matrix", "norm", "bias", "embedding", "other"]
 Order = Mapping[str, tuple[int, ...]]  # name -> shape of each tensor, in the order to read them in
 SCORED = ("float64", "float32", "float16", "bfloat16")  # dtypes of the parameter stream
@@ -52,8 +54,13 @@ class WeightSource(Protocol):
         """What is being read, for messages: a file, or a model with its state."""
         ...
 
+    @property
+    def order_rule(self) -> OrderRule:
+        """What the tensors are ordered by: the model, their names in natural order, or the file."""
+        ...
+
     def tensors(self) -> Iterator[NamedTensor | SkippedTensor]:
-        """Yield every tensor in model order; may be called more than once."""
+        """Yield every tensor, in the order that ``order_rule`` names; may be called more than once."""
         ...
 
 

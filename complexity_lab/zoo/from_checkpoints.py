@@ -33,7 +33,9 @@ from typing import Any
 
 from complexity_lab.errors import InputError, UnknownNameError, nearest_names
 from complexity_lab.weights.from_checkpoint import SUFFIXES, open_file, order_of, require_exists
+from complexity_lab.weights.order import Ordering, OrderRule, checked_rule
 from complexity_lab.weights.source import Order, WeightSource
+from complexity_lab.zoo.architecture import ordering_of
 from complexity_lab.zoo.card import ModelCard, TrainedFacts
 
 _STATE = re.compile(r"(?:(?P<name>.+)\.)?(?P<state>initial|trained)(?:-(?P<seed>\d+))?")
@@ -62,6 +64,10 @@ class CheckpointZoo:
     The seeds of a model are those whose files exist, for initial weights as for trained ones: the seeds of a survey
     plan say which initial weights to draw, nothing is drawn here, and so they do not apply.
 
+    All files of a model are read in one order of tensors. ``order`` is ``model`` (that of a torch file among them, or
+    what a ``config.json`` beside the first file tells; natural where neither does), ``natural``, or ``file`` (as the
+    torch file, or else the first one, names them).
+
     Raises (on listing):
         UnreachableError: the path does not exist.
         InputError: nothing in it is a pair, two files are of one model, state and seed, the list is malformed, or a
@@ -70,6 +76,10 @@ class CheckpointZoo:
 
     path: Path
     name: str = "checkpoints"
+    order: OrderRule = "model"
+
+    def __post_init__(self) -> None:
+        checked_rule(self.order)
 
     def cards(self) -> Sequence[ModelCard]:
         """List the models; files are looked at but not opened."""
@@ -84,7 +94,7 @@ class CheckpointZoo:
 
     def open(self, card: ModelCard) -> OpenPair:
         """Return the readable files of a model."""
-        return OpenPair(self._pairs[card.id])
+        return OpenPair(self._pairs[card.id], self.order)
 
     def _card(self, pair: Pair) -> ModelCard:
         sizes = [size for size in map(_size, pair.files) if size is not None]
@@ -118,6 +128,7 @@ class OpenPair:
     """Reads the files of one model, all in the order of the tensors of its first file, which must be in all."""
 
     pair: Pair
+    order: OrderRule = "model"
 
     @property
     def initial_seeds(self) -> tuple[int, ...] | None:
@@ -131,11 +142,11 @@ class OpenPair:
 
     def initial(self, seed: int) -> WeightSource:
         """Return the initial weights of a seed."""
-        return open_file(self.pair.initial[seed], self._order)
+        return self._opened(self.pair.initial[seed])
 
     def trained(self, seed: int | None) -> WeightSource:
         """Return the trained weights."""
-        return open_file(self.pair.trained[seed or 0], self._order)
+        return self._opened(self.pair.trained[seed or 0])
 
     def facts(self) -> TrainedFacts:
         """Return the checksum of the (first) trained file."""
@@ -145,13 +156,21 @@ class OpenPair:
         with first.open("rb") as file:
             return TrainedFacts(revision=f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}")
 
+    def _opened(self, path: Path) -> WeightSource:
+        order, rule = self._order
+        return open_file(path, order, Ordering(rule))
+
     @cached_property
-    def _order(self) -> Order:
-        """Names and shapes that all files must have; a torch file is in the model's own order, so it is asked first."""
+    def _order(self) -> tuple[Order, OrderRule]:
+        """Names and shapes that all files must have, and by what they are ordered.
+
+        A torch file is in the model's own order, so it is asked first.
+        """
         files = sorted(self.pair.files, key=lambda path: path.suffix == ".safetensors")
         for path in files:
             require_exists(path)
-        return order_of(files[0])
+        ordering = ordering_of(files[0], self.order)
+        return order_of(files[0], ordering), open_file(files[0], ordering=ordering).order_rule
 
 
 def _size(path: Path) -> int | None:

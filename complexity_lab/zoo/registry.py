@@ -5,23 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 
 from complexity_lab.errors import InputError, UnknownNameError, nearest_names
+from complexity_lab.weights.order import OrderRule, checked_rule
 from complexity_lab.zoo.card import Zoo
 
 ZOOS = ("digits", "timm", "checkpoints")
 
 
-def open_zoo(name: str, *, path: Path | None = None) -> Zoo:
+def open_zoo(name: str, *, path: Path | None = None, order: OrderRule = "model") -> Zoo:
     """Return a zoo; cheap, since models are opened one by one.
 
     Args:
         name: one of ``ZOOS``.
         path: for ``timm`` a directory of ``NAME.safetensors`` instead of the hub; for ``checkpoints`` the directory
             or list of pairs.
+        order: of the tensors in files, see ``CheckpointZoo``; networks that are built here are in their own.
 
     Raises:
         UnknownNameError: no such zoo.
-        InputError: the path is missing, or given to a zoo that takes none.
+        InputError: the path is missing, or given to a zoo that takes none; an unknown order, or one for a zoo that
+            builds its networks.
     """
+    if checked_rule(order) != "model" and name in ("digits", "timm"):
+        raise InputError(f"the {name} zoo builds its networks, whose order is known; leave the order {order} out")
     if name == "digits":
         from complexity_lab.zoo.digits import DigitsZoo
 
@@ -37,6 +42,6 @@ def open_zoo(name: str, *, path: Path | None = None) -> Zoo:
 
         if path is None:
             raise InputError("the checkpoints zoo needs --weights: a directory, or a TOML or CSV list of pairs")
-        return CheckpointZoo(path)
+        return CheckpointZoo(path, order=order)
     hint = nearest_names(name, ZOOS) or f"; there are {', '.join(ZOOS)}"
     raise UnknownNameError(f"unknown zoo {name!r}{hint}")

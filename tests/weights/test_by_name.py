@@ -22,6 +22,7 @@ class OneBuffer:
     """A source that can only be read from its beginning, and whose arrays share one buffer."""
 
     label = "one buffer"
+    order_rule = "file"
 
     def tensors(self):
         buffer = np.empty(max(values.size for values in STATE.values()), np.float32)
@@ -59,7 +60,7 @@ def test_readers_give_what_the_source_gives_in_any_order_and_again(number, tmp_p
     names = [name for name, skipped in found if not skipped]
     assert len(names) == 4
     for order in (names[::-1], names, sorted(names) * 2):
-        selected = Selected(readers, order, "selected")
+        selected = Selected(readers, order, "selected", "file")
         for name, tensor in zip(order, selected.tensors(), strict=True):
             assert tensor.name == name
             np.testing.assert_array_equal(tensor.values, STATE[name])
