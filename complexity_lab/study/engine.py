@@ -119,8 +119,7 @@ def run_study(
         _keep_text(plan, store)
         done = store.commits()
         calls = _calls(plan, store, [task for task in tasks if task.key not in done], options, executor.threads)
-        if calls:
-            plan.plugin.prepare(plan.spec, store.path, options)
+        plan.plugin.prepare(plan.spec, store.path, options)
         meter = _Meter(calls, len(tasks) - len(calls), repeated, progress)
         for outcome in _outcomes(calls, executor, store, interrupted):
             meter.advance(outcome)

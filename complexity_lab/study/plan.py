@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from complexity_lab.errors import InputError, nearest_names
 from complexity_lab.study.kind import Kind, Spec
-from complexity_lab.study.registry import kind_named, known_kinds
+from complexity_lab.study.registry import kind_named, kind_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,14 +125,13 @@ def _toml(path: Path) -> dict[str, Any]:
 
 
 def _kind_of(header: _Header, sections: Mapping[str, Any], path: Path) -> Kind[Any]:
-    known = known_kinds()
     named = [name for name, value in sections.items() if isinstance(value, dict)]
     if header.kind is not None:
         return kind_named(header.kind)
     if len(named) == 1:
         return kind_named(named[0])
     found = ", ".join(f"[{name}]" for name in named) or "none"
-    raise InputError(f"{path} has the sections {found}, wanted one of {', '.join(f'[{name}]' for name in known)}")
+    raise InputError(f"{path} has the sections {found}, wanted one of {', '.join(f'[{name}]' for name in kind_names())}")
 
 
 def checked(model: type[Any], values: Mapping[str, Any], what: str) -> Any:

@@ -1,9 +1,8 @@
-"""The kinds of studies by name: every module of ``kinds`` that has a ``KIND``, and what is registered beside them."""
+"""The kinds of studies by name: the modules of ``kinds``, each with a ``KIND``, and what is registered beside them."""
 
 from __future__ import annotations
 
 import pkgutil
-from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -21,16 +20,10 @@ def register(kind: Kind[Any]) -> None:
     _REGISTERED[kind.name] = kind
 
 
-def known_kinds() -> dict[str, Kind[Any]]:
-    """Return every kind of study by name."""
-    return _own_kinds() | _REGISTERED
-
-
-@cache
-def _own_kinds() -> dict[str, Kind[Any]]:
-    found = (import_module(f"{kinds.__name__}.{each.name}") for each in pkgutil.iter_modules(kinds.__path__))
-    own = [module.KIND for module in found if hasattr(module, "KIND")]
-    return {kind.name: kind for kind in own}
+def kind_names() -> tuple[str, ...]:
+    """Return the names of all kinds of studies; none is imported."""
+    own = (each.name for each in pkgutil.iter_modules(kinds.__path__))
+    return tuple(dict.fromkeys((*own, *_REGISTERED)))
 
 
 def kind_named(name: str) -> Kind[Any]:
@@ -39,9 +32,12 @@ def kind_named(name: str) -> Kind[Any]:
     Raises:
         UnknownNameError: there is none of this name here; the message says what to install, or suggests the nearest.
     """
-    known = known_kinds()
+    if name in _REGISTERED:
+        return _REGISTERED[name]
+    known = kind_names()
     if name in known:
-        return known[name]
-    hint = nearest_names(name, tuple(known)) or f"; there are {', '.join(known)}"
+        own: Kind[Any] = import_module(f"{kinds.__name__}.{name}").KIND
+        return own
+    hint = nearest_names(name, known) or f"; there are {', '.join(known)}"
     way_out = EXTRAS.get(name, "install the package or the newer complexity-lab that has it")
     raise UnknownNameError(f"no kind of study is called {name!r} here{hint}; {way_out}")

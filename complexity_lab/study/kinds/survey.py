@@ -1,0 +1,393 @@
+"""Surveys: every model of a selection, before and after training, to models, measurements and histograms."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+from pydantic import Field, StrictInt, field_validator, model_validator
+
+from complexity_lab.errors import ComplexityLabError, InputError, OutputError, WeightsError
+from complexity_lab.files import write_atomically, writing
+from complexity_lab.measure.compressor_pool import CompressorPool, compressor_pool
+from complexity_lab.measure.source import Measured, Who, measure_source
+from complexity_lab.measure.spec import MeasurementSpec
+from complexity_lab.study.kind import BASE_MEMORY, Failure, Kind, RunOptions, Spec, Task, TaskContext
+from complexity_lab.tables.provenance import peak_memory
+from complexity_lab.tables.rows import Measurement, Model, Row
+from complexity_lab.weights.order import OrderRule
+from complexity_lab.weights.source import WeightSource
+from complexity_lab.zoo.card import HasFiles, ModelCard, OpenModel, TrainedFacts, Zoo
+from complexity_lab.zoo.registry import open_zoo
+from complexity_lab.zoo.selection import Selection, parse_count, read_list, select
+
+State = Literal["initial", "trained"]
+STATES: tuple[State, ...] = get_args(State)
+DEFAULT_METRICS = ("bdm", "gzip", "bz2", "lzma")
+ACCURACY = "accuracy.csv"  # in the directory of a survey
+BYTES_PER_PARAMETER = 12  # the module, its trained weights while they are loaded, and what is in flight
+
+
+class SurveySelection(Spec):
+    """Which models, as in the options of ``survey``; ``list`` is a file relative to the study."""
+
+    models: tuple[str, ...] = ()
+    list: Path | None = None
+    filter: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    min_parameters: str | int | None = None
+    max_parameters: str | int | None = None
+    sample: int | None = None
+    seed: int = 0
+
+    def resolved(self, folder: Path) -> Selection:
+        """Return the selection with its list read."""
+        low, high = (None if value is None else parse_count(str(value)) for value in self._bounds)
+        listed = read_list(folder / self.list) if self.list else ()
+        given = self.model_dump(exclude={"list", "models", "min_parameters", "max_parameters"})
+        models = tuple(dict.fromkeys([*self.models, *listed]))
+        return Selection(**given, models=models, min_parameters=low, max_parameters=high)
+
+    @property
+    def _bounds(self) -> tuple[str | int | None, str | int | None]:
+        return self.min_parameters, self.max_parameters
+
+
+class SurveySection(Spec):
+    """The section [survey] of a study file."""
+
+    zoo: str
+    weights: Path | None = None
+    states: tuple[State, ...] = STATES
+    seeds: StrictInt | tuple[StrictInt, ...] = 3
+    metrics: tuple[str, ...] | None = None
+    tensor_rows: bool = True
+    preset: str | None = None
+    bits: StrictInt | None = None
+    controls: tuple[str, ...] = ()
+    order: OrderRule = "model"
+    accuracy: Path | None = None
+    selection: SurveySelection = Field(default_factory=SurveySelection)
+
+
+class SurveySpec(Spec):
+    """Zoo, models, states, seeds and metrics of a survey. Two equal plans give equal tables, timings aside."""
+
+    zoo: str
+    path: Path | None = None  # weights directory of timm, or the list or directory of the checkpoints zoo
+    models: tuple[str, ...]
+    states: tuple[State, ...] = STATES
+    seeds: tuple[StrictInt, ...] = (0, 1, 2)
+    metrics: tuple[str, ...] = DEFAULT_METRICS
+    tensor_rows: bool = True
+    preset: str | None = None  # rules of a publication, or ours; those of QuBD add bit planes to the metrics
+    bits: StrictInt | None = None  # planes, instead of the preset's
+    controls: tuple[str, ...] = ()  # null models beside those that always come
+    order: OrderRule = "model"  # of the tensors in files
+    selection: dict[str, Any] = Field(default_factory=dict)  # how the models were chosen, for the record
+    accuracy: Path | None = None  # CSV of published accuracies, copied into the directory
+
+    @field_validator("models", "states", "seeds", "metrics")
+    @classmethod
+    def _not_empty_and_unique(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        if not value:
+            raise ValueError("empty, wanted at least one")
+        if len(set(value)) != len(value):
+            raise ValueError("has an entry twice")
+        return value
+
+    @field_validator("states")
+    @classmethod
+    def _initial_first(cls, value: tuple[State, ...]) -> tuple[State, ...]:
+        return tuple(state for state in STATES if state in value)  # a zoo loads trained weights into the same module
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_of_torch(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        for seed in value:
+            if not 0 <= seed < 2**63:
+                raise ValueError(f"seed {seed}, wanted 0 to 2^63 - 1")
+        return value
+
+    @model_validator(mode="after")
+    def _can_be_measured(self) -> SurveySpec:
+        try:
+            self.measurement  # noqa: B018 - it checks names and rules
+        except ComplexityLabError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    @cached_property
+    def measurement(self) -> MeasurementSpec:
+        """What is measured of each set of weights."""
+        return MeasurementSpec(
+            metrics=self.metrics,
+            tensor_rows=self.tensor_rows,
+            preset=self.preset,
+            bits=self.bits,
+            controls=self.controls,
+        )
+
+    def decisive(self) -> dict[str, Any]:
+        """Return all that decides the rows: how the models were chosen does not, nor published accuracies."""
+        return self.model_dump(mode="json", exclude={"selection", "accuracy"})
+
+    def open_zoo(self) -> Zoo:
+        """Return the zoo."""
+        return open_zoo(self.zoo, path=self.path, order=self.order)
+
+
+@dataclass(frozen=True)
+class SurveyTask:
+    """One model: its card, and what is measured of it."""
+
+    card: ModelCard
+    zoo: Zoo
+    states: tuple[State, ...]
+    seeds: tuple[int, ...]
+    measurement: MeasurementSpec
+
+
+class SurveyKind(Kind[SurveySpec]):
+    """Models of a zoo, initial against trained."""
+
+    name = "survey"
+    noun = "model"
+
+    def spec(self, section: Mapping[str, Any], folder: Path) -> SurveySpec:
+        """Return what a section [survey] asks for."""
+        asked = SurveySection.model_validate(dict(section))
+        seeds = tuple(range(asked.seeds)) if isinstance(asked.seeds, int) else asked.seeds
+        return survey_spec(
+            asked.zoo,
+            selection=asked.selection.resolved(folder),
+            path=folder / asked.weights if asked.weights else None,
+            accuracy=folder / asked.accuracy if asked.accuracy else None,
+            seeds=seeds,
+            **{name: getattr(asked, name) for name in ("states", "metrics", "tensor_rows", "preset", "bits")},
+            **{name: getattr(asked, name) for name in ("controls", "order")},
+        )
+
+    def tasks(self, spec: SurveySpec, options: RunOptions) -> Sequence[Task]:
+        """Return a task per model."""
+        del options
+        zoo = spec.open_zoo()
+        known = {card.id: card for card in zoo.cards()}
+        cards = [known[model] if model in known else zoo.card(model) for model in spec.models]
+        return [
+            Task(
+                key=card.id,
+                payload=SurveyTask(card, zoo, spec.states, spec.seeds, spec.measurement),
+                work=float(memory_needed(card)),
+                memory=memory_needed(card),
+                inputs=zoo.files(card) if isinstance(zoo, HasFiles) else (),
+            )
+            for card in cards
+        ]
+
+    def prepare(self, spec: SurveySpec, directory: Path, options: RunOptions) -> None:
+        """Copy the file of published accuracies into the directory."""
+        del options
+        if spec.accuracy is not None:
+            keep_file(spec.accuracy, directory / ACCURACY)
+
+    def run(self, payload: SurveyTask, context: TaskContext) -> Sequence[Row]:
+        """Measure one model in every state and seed."""
+        reading = _Reading(payload, context.threads)
+        try:
+            reading.read()
+        except OutputError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what was read before stands beside the reason
+            reading.failure = reading.failure or error
+        return reading.rows()
+
+    def failed(self, payload: SurveyTask, failure: Failure) -> Model:
+        """Return the row of a model that no worker survived."""
+        return Model(**_card_columns(payload.card), status="failed", error_type=failure.error_type, error=failure.error)
+
+    def announcement(self, spec: SurveySpec, tasks: Sequence[Task]) -> str:
+        """Return what is about to be measured."""
+        seeds = f"initial seeds {', '.join(map(str, spec.seeds))}" if "initial" in spec.states else "no initial weights"
+        return f"{len(tasks)} of {spec.zoo} ({', '.join(spec.states)}; {seeds}; {', '.join(spec.metrics)})"
+
+
+KIND = SurveyKind()
+
+
+def survey_spec(
+    zoo: str,
+    *,
+    selection: Selection | None = None,
+    path: Path | None = None,
+    states: tuple[str, ...] = STATES,
+    seeds: tuple[int, ...] = (0, 1, 2),
+    metrics: tuple[str, ...] | None = None,
+    tensor_rows: bool = True,
+    preset: str | None = None,
+    bits: int | None = None,
+    controls: tuple[str, ...] = (),
+    order: OrderRule = "model",
+    accuracy: Path | None = None,
+) -> SurveySpec:
+    """Choose the models and return the spec of a survey. Metrics are by default those of the preset, else four.
+
+    Raises:
+        UnknownNameError: unknown zoo, model or metric; the message suggests the nearest.
+        InputError: nothing matches, or a value outside what is defined.
+    """
+    from complexity_lab.study.plan import checked
+
+    selection = selection or Selection()
+    wanted = MeasurementSpec(
+        metrics=metrics, tensor_rows=tensor_rows, preset=preset, bits=bits, controls=controls, default=DEFAULT_METRICS
+    )
+    resolved = path.resolve() if path is not None else None
+    cards = select(open_zoo(zoo, path=resolved, order=order), selection)
+    values = {
+        "zoo": zoo,
+        "path": resolved,
+        "models": tuple(card.id for card in cards),
+        "states": states,
+        "seeds": seeds,
+        "metrics": wanted.metrics,
+        "tensor_rows": tensor_rows,
+        "preset": preset,
+        "bits": bits,
+        "controls": wanted.controls,
+        "order": order,
+        "selection": _as_dict(selection),
+        "accuracy": accuracy,
+    }
+    return cast(SurveySpec, checked(SurveySpec, values, "the survey"))
+
+
+def _as_dict(selection: Selection) -> dict[str, Any]:
+    """Return the parts of a selection that differ from the default, as JSON types."""
+    default = Selection()
+    chosen = {key: value for key, value in vars(selection).items() if value != getattr(default, key)}
+    if "models" in chosen:
+        chosen["models"] = f"{len(selection.models)} named"
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in chosen.items()}
+
+
+def keep_file(source: Path, place: Path) -> None:
+    """Copy a file into the directory of a study; the same content changes nothing.
+
+    Raises:
+        InputError: the file cannot be read.
+        OutputError: the directory cannot be written.
+    """
+    try:
+        content = source.read_bytes()
+    except OSError as error:
+        raise InputError(f"{source} cannot be read: {error.strerror or error}; check the path") from None
+    with writing(place.parent):
+        if not place.exists() or place.read_bytes() != content:
+            write_atomically(place, content)
+
+
+def memory_needed(card: ModelCard) -> int:
+    """Estimate the memory of a task in bytes, from parameters or the size of the files."""
+    parameters = card.parameters if card.parameters is not None else (card.size_bytes or 0) // 4
+    return BASE_MEMORY + BYTES_PER_PARAMETER * parameters
+
+
+def _card_columns(card: ModelCard) -> dict[str, Any]:
+    columns = ("zoo", "architecture", "tag", "family", "parameters", "dataset", "licence", "source")
+    return {"model": card.id} | {name: getattr(card, name) for name in columns}
+
+
+@dataclass
+class _Reading:
+    """One model while its states are read: rows, timings, and the first thing that went wrong."""
+
+    task: SurveyTask
+    threads: int
+    states: list[Measured] = field(default_factory=list)
+    build: float = 0.0
+    load: float = 0.0
+    measuring: float = 0.0
+    failure: BaseException | None = None
+    facts: TrainedFacts = field(default_factory=TrainedFacts)
+
+    def read(self) -> None:
+        """Measure every state and seed."""
+        task = self.task
+        opened = task.zoo.open(task.card)
+        with compressor_pool(self.threads) as pool:
+            for state in task.states:
+                seeds = self._seeds(opened, state)
+                for seed in seeds:
+                    self._measure(opened, state, seed, pool)
+                if not seeds:
+                    missing = f"{task.card.id} has no {state} weights; leave {state} out of the states"
+                    self._fail(Who(model=task.card.id, state=state), WeightsError(missing))
+            if "trained" in task.states:
+                self.facts = opened.facts()
+            for measured in self.states:
+                measured.wait()
+                self.failure = self.failure or measured.failure
+
+    def _seeds(self, opened: OpenModel, state: State) -> tuple[int | None, ...]:
+        """For initial weights the plan's seeds, or those that exist as files; for trained ones those there are."""
+        if state == "trained":
+            return opened.trained_seeds
+        return self.task.seeds if opened.initial_seeds is None else opened.initial_seeds
+
+    def _measure(self, opened: OpenModel, state: State, seed: int | None, pool: CompressorPool) -> None:
+        """Open one state and measure it; a state that cannot be opened or read is rows that say why."""
+        who = Who(model=self.task.card.id, state=state, seed=seed)
+        started = time.perf_counter()
+        try:
+            source: WeightSource = opened.initial(seed or 0) if state == "initial" else opened.trained(seed)
+            opening = time.perf_counter()
+            measured = measure_source(source, self.task.measurement, who, pool=pool, threads=self.threads)
+        except OutputError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one state becomes its rows
+            self._fail(who, error)
+            return
+        if self.task.measurement.compresses_values:
+            measured.wait()  # these payloads are as large as the weights: one state at a time
+        if state == "initial":
+            self.build += opening - started
+        else:
+            self.load += opening - started
+        self.measuring += time.perf_counter() - opening
+        self.failure = self.failure or measured.failure
+        self.states.append(measured)
+
+    def _fail(self, who: Who, error: Exception) -> None:
+        self.failure = self.failure or error
+        self.states.append(self.task.measurement.failed(who, Failure.of(error).error))
+
+    def rows(self) -> list[Row]:
+        """Return the row of the model, then its measurements and histograms."""
+        measurements: list[Measurement] = [row for each in self.states for row in each.rows]
+        histograms = [row for each in self.states for row in each.histograms]
+        return [self._model(), *measurements, *histograms]
+
+    def _model(self) -> Model:
+        accuracy = self.facts.test_accuracy
+        failure = None if self.failure is None else Failure.of(self.failure)
+        measured = max((each.parameters for each in self.states), default=0)
+        return Model(
+            **_card_columns(self.task.card) | {"parameters": measured or self.task.card.parameters},
+            revision=self.facts.revision,
+            test_accuracy=sum(accuracy) / len(accuracy) if accuracy else None,
+            test_accuracy_lowest=min(accuracy) if accuracy else None,
+            status="ok" if failure is None else "failed",
+            error_type=failure and failure.error_type,
+            error=failure and failure.error,
+            seconds_build=self.build,
+            seconds_load=self.load,
+            seconds_measure=self.measuring,
+            peak_memory=peak_memory(),
+        )
