@@ -94,6 +94,8 @@ def _finish(
     record, others = _record_of(call, rows)
     record = replace(record, seconds=record.seconds if record.seconds is not None else seconds)
     directory.write(call.commit(record, inputs), [record, *others], study=call.study, metadata=call.metadata)
+    if record.status == OK:
+        call.kind.tidy(call.task.payload, call.context)
     return Outcome(call.task.key, record.status, record.error, seconds)
 
 

@@ -7,7 +7,7 @@ resume, workers, progress, manifest, page) is the engine's.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from complexity_lab.errors import ComplexityLabError
 from complexity_lab.tables.rows import Record, Row
+from complexity_lab.training.records import EpochRecord
 
 BASE_MEMORY = 700_000_000  # bytes of a worker that has imported torch and timm
 
@@ -43,6 +44,7 @@ class RunOptions:
         keep_weights: keep the weights of every run in the directory.
         timeout: how long a hub may be silent, seconds.
         keep_downloads: leave downloads in the hub's cache.
+        on_epoch: called with every epoch of a training; only where tasks run in this process, one at a time.
     """
 
     device: str = "auto"
@@ -50,6 +52,7 @@ class RunOptions:
     keep_weights: bool = False
     timeout: float = 60.0
     keep_downloads: bool = True
+    on_epoch: Callable[[EpochRecord], None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +119,9 @@ class Kind(ABC, Generic[SpecT]):
     @abstractmethod
     def failed(self, payload: Any, failure: Failure) -> Record:
         """Return the record of a task that could not be done."""
+
+    def tidy(self, payload: Any, context: TaskContext) -> None:
+        """Remove what a task that is ok left in the directory, once its rows are written. Runs in a worker."""
 
     def check(self, spec: SpecT, options: RunOptions) -> None:
         """Raise what would keep every task from working, before anything is done."""

@@ -131,7 +131,9 @@ def _kind_of(header: _Header, sections: Mapping[str, Any], path: Path) -> Kind[A
     if len(named) == 1:
         return kind_named(named[0])
     found = ", ".join(f"[{name}]" for name in named) or "none"
-    raise InputError(f"{path} has the sections {found}, wanted one of {', '.join(f'[{name}]' for name in kind_names())}")
+    raise InputError(
+        f"{path} has the sections {found}, wanted one of {', '.join(f'[{name}]' for name in kind_names())}"
+    )
 
 
 def checked(model: type[Any], values: Mapping[str, Any], what: str) -> Any:

@@ -1,7 +1,10 @@
 """What a zoo is: cards that can be listed at once, and models that can be opened for their weights."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from complexity_lab.weights.source import WeightSource
@@ -54,6 +57,19 @@ class OpenModel(Protocol):
 
     def facts(self) -> TrainedFacts:
         """Return what is known once trained weights were read; called last."""
+        ...
+
+
+@runtime_checkable
+class HasFiles(Protocol):
+    """A zoo whose weights may be files of the user's, which may be replaced under the same names."""
+
+    def only(self, card: ModelCard) -> Zoo:
+        """Return a zoo with this model, small enough to be sent to a worker."""
+        ...
+
+    def files(self, card: ModelCard) -> tuple[Path, ...]:
+        """Return the files of one model; some may not exist."""
         ...
 
 

@@ -96,6 +96,14 @@ class CheckpointZoo:
         """Return the readable files of a model."""
         return OpenPair(self._pairs[card.id], self.order)
 
+    def files(self, card: ModelCard) -> tuple[Path, ...]:
+        """Return the files of a model."""
+        return self._pairs[card.id].files
+
+    def only(self, card: ModelCard) -> OnePair:
+        """Return the zoo of one model, which does not grow with the list."""
+        return OnePair(card, self._pairs[card.id], self.order)
+
     def _card(self, pair: Pair) -> ModelCard:
         sizes = [size for size in map(_size, pair.files) if size is not None]
         return ModelCard(
@@ -121,6 +129,31 @@ class CheckpointZoo:
         if not pairs:
             raise InputError(f"{self.path} names no checkpoints; wanted NAME/initial.safetensors and the like")
         return {pair.id: pair for pair in sorted(pairs, key=lambda pair: pair.id)}
+
+
+@dataclass(frozen=True)
+class OnePair:
+    """One model of a ``CheckpointZoo`` by itself."""
+
+    only_card: ModelCard
+    pair: Pair
+    order: OrderRule = "model"
+    name: str = "checkpoints"
+
+    def cards(self) -> Sequence[ModelCard]:
+        """List the one model."""
+        return [self.only_card]
+
+    def card(self, model_id: str) -> ModelCard:
+        """Return its card."""
+        if model_id != self.only_card.id:
+            raise UnknownNameError(f"no checkpoints of {model_id!r} here, only of {self.only_card.id}")
+        return self.only_card
+
+    def open(self, card: ModelCard) -> OpenPair:
+        """Return its readable files."""
+        self.card(card.id)
+        return OpenPair(self.pair, self.order)
 
 
 @dataclass

@@ -66,6 +66,16 @@ class TimmZoo:
         """
         return read().find(model_id) or complete(model_id)
 
+    def files(self, card: ModelCard) -> tuple[Path, ...]:
+        """Return the local file of a model's weights; none if they come from the hub."""
+        found = _file_of(card, self)
+        return () if found is None else (found,)
+
+    def only(self, card: ModelCard) -> TimmZoo:
+        """Return this zoo, which is as small for one model as for all."""
+        del card
+        return self
+
     def open(self, card: ModelCard) -> OpenTimm:
         """Open a model; nothing is built or fetched before its weights are asked for.
 

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast, get_args
 
 from pydantic import Field, StrictInt, field_validator, model_validator
 
-from complexity_lab.errors import ComplexityLabError, InputError, OutputError, WeightsError
+from complexity_lab.errors import ComplexityLabError, InputError, OutputError
 from complexity_lab.files import write_atomically, writing
-from complexity_lab.measure.compressor_pool import CompressorPool, compressor_pool
-from complexity_lab.measure.source import Measured, Who, measure_source
-from complexity_lab.measure.spec import MeasurementSpec
+from complexity_lab.measurement.spec import MeasurementSpec, spec_of
 from complexity_lab.study.kind import BASE_MEMORY, Failure, Kind, RunOptions, Spec, Task, TaskContext
-from complexity_lab.tables.provenance import peak_memory
-from complexity_lab.tables.rows import Measurement, Model, Row
+from complexity_lab.study.model_reading import ModelReading, State, SurveyTask, card_columns
+from complexity_lab.tables.rows import Model, Row
 from complexity_lab.weights.order import OrderRule
-from complexity_lab.weights.source import WeightSource
-from complexity_lab.zoo.card import HasFiles, ModelCard, OpenModel, TrainedFacts, Zoo
+from complexity_lab.zoo.card import HasFiles, ModelCard, Zoo
 from complexity_lab.zoo.registry import open_zoo
 from complexity_lab.zoo.selection import Selection, parse_count, read_list, select
 
-State = Literal["initial", "trained"]
 STATES: tuple[State, ...] = get_args(State)
 DEFAULT_METRICS = ("bdm", "gzip", "bz2", "lzma")
 ACCURACY = "accuracy.csv"  # in the directory of a survey
@@ -143,17 +137,6 @@ class SurveySpec(Spec):
         return open_zoo(self.zoo, path=self.path, order=self.order)
 
 
-@dataclass(frozen=True)
-class SurveyTask:
-    """One model: its card, and what is measured of it."""
-
-    card: ModelCard
-    zoo: Zoo
-    states: tuple[State, ...]
-    seeds: tuple[int, ...]
-    measurement: MeasurementSpec
-
-
 class SurveyKind(Kind[SurveySpec]):
     """Models of a zoo, initial against trained."""
 
@@ -183,7 +166,13 @@ class SurveyKind(Kind[SurveySpec]):
         return [
             Task(
                 key=card.id,
-                payload=SurveyTask(card, zoo, spec.states, spec.seeds, spec.measurement),
+                payload=SurveyTask(
+                    card,
+                    zoo.only(card) if isinstance(zoo, HasFiles) else zoo,
+                    spec.states,
+                    spec.seeds,
+                    spec.measurement,
+                ),
                 work=float(memory_needed(card)),
                 memory=memory_needed(card),
                 inputs=zoo.files(card) if isinstance(zoo, HasFiles) else (),
@@ -199,7 +188,7 @@ class SurveyKind(Kind[SurveySpec]):
 
     def run(self, payload: SurveyTask, context: TaskContext) -> Sequence[Row]:
         """Measure one model in every state and seed."""
-        reading = _Reading(payload, context.threads)
+        reading = ModelReading(payload, context.threads)
         try:
             reading.read()
         except OutputError:
@@ -210,7 +199,7 @@ class SurveyKind(Kind[SurveySpec]):
 
     def failed(self, payload: SurveyTask, failure: Failure) -> Model:
         """Return the row of a model that no worker survived."""
-        return Model(**_card_columns(payload.card), status="failed", error_type=failure.error_type, error=failure.error)
+        return Model(**card_columns(payload.card), status="failed", error_type=failure.error_type, error=failure.error)
 
     def announcement(self, spec: SurveySpec, tasks: Sequence[Task]) -> str:
         """Return what is about to be measured."""
@@ -245,8 +234,8 @@ def survey_spec(
     from complexity_lab.study.plan import checked
 
     selection = selection or Selection()
-    wanted = MeasurementSpec(
-        metrics=metrics, tensor_rows=tensor_rows, preset=preset, bits=bits, controls=controls, default=DEFAULT_METRICS
+    wanted = spec_of(
+        metrics, tensor_rows=tensor_rows, preset=preset, bits=bits, controls=controls, default=DEFAULT_METRICS
     )
     resolved = path.resolve() if path is not None else None
     cards = select(open_zoo(zoo, path=resolved, order=order), selection)
@@ -297,97 +286,3 @@ def memory_needed(card: ModelCard) -> int:
     """Estimate the memory of a task in bytes, from parameters or the size of the files."""
     parameters = card.parameters if card.parameters is not None else (card.size_bytes or 0) // 4
     return BASE_MEMORY + BYTES_PER_PARAMETER * parameters
-
-
-def _card_columns(card: ModelCard) -> dict[str, Any]:
-    columns = ("zoo", "architecture", "tag", "family", "parameters", "dataset", "licence", "source")
-    return {"model": card.id} | {name: getattr(card, name) for name in columns}
-
-
-@dataclass
-class _Reading:
-    """One model while its states are read: rows, timings, and the first thing that went wrong."""
-
-    task: SurveyTask
-    threads: int
-    states: list[Measured] = field(default_factory=list)
-    build: float = 0.0
-    load: float = 0.0
-    measuring: float = 0.0
-    failure: BaseException | None = None
-    facts: TrainedFacts = field(default_factory=TrainedFacts)
-
-    def read(self) -> None:
-        """Measure every state and seed."""
-        task = self.task
-        opened = task.zoo.open(task.card)
-        with compressor_pool(self.threads) as pool:
-            for state in task.states:
-                seeds = self._seeds(opened, state)
-                for seed in seeds:
-                    self._measure(opened, state, seed, pool)
-                if not seeds:
-                    missing = f"{task.card.id} has no {state} weights; leave {state} out of the states"
-                    self._fail(Who(model=task.card.id, state=state), WeightsError(missing))
-            if "trained" in task.states:
-                self.facts = opened.facts()
-            for measured in self.states:
-                measured.wait()
-                self.failure = self.failure or measured.failure
-
-    def _seeds(self, opened: OpenModel, state: State) -> tuple[int | None, ...]:
-        """For initial weights the plan's seeds, or those that exist as files; for trained ones those there are."""
-        if state == "trained":
-            return opened.trained_seeds
-        return self.task.seeds if opened.initial_seeds is None else opened.initial_seeds
-
-    def _measure(self, opened: OpenModel, state: State, seed: int | None, pool: CompressorPool) -> None:
-        """Open one state and measure it; a state that cannot be opened or read is rows that say why."""
-        who = Who(model=self.task.card.id, state=state, seed=seed)
-        started = time.perf_counter()
-        try:
-            source: WeightSource = opened.initial(seed or 0) if state == "initial" else opened.trained(seed)
-            opening = time.perf_counter()
-            measured = measure_source(source, self.task.measurement, who, pool=pool, threads=self.threads)
-        except OutputError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with one state becomes its rows
-            self._fail(who, error)
-            return
-        if self.task.measurement.compresses_values:
-            measured.wait()  # these payloads are as large as the weights: one state at a time
-        if state == "initial":
-            self.build += opening - started
-        else:
-            self.load += opening - started
-        self.measuring += time.perf_counter() - opening
-        self.failure = self.failure or measured.failure
-        self.states.append(measured)
-
-    def _fail(self, who: Who, error: Exception) -> None:
-        self.failure = self.failure or error
-        self.states.append(self.task.measurement.failed(who, Failure.of(error).error))
-
-    def rows(self) -> list[Row]:
-        """Return the row of the model, then its measurements and histograms."""
-        measurements: list[Measurement] = [row for each in self.states for row in each.rows]
-        histograms = [row for each in self.states for row in each.histograms]
-        return [self._model(), *measurements, *histograms]
-
-    def _model(self) -> Model:
-        accuracy = self.facts.test_accuracy
-        failure = None if self.failure is None else Failure.of(self.failure)
-        measured = max((each.parameters for each in self.states), default=0)
-        return Model(
-            **_card_columns(self.task.card) | {"parameters": measured or self.task.card.parameters},
-            revision=self.facts.revision,
-            test_accuracy=sum(accuracy) / len(accuracy) if accuracy else None,
-            test_accuracy_lowest=min(accuracy) if accuracy else None,
-            status="ok" if failure is None else "failed",
-            error_type=failure and failure.error_type,
-            error=failure and failure.error,
-            seconds_build=self.build,
-            seconds_load=self.load,
-            seconds_measure=self.measuring,
-            peak_memory=peak_memory(),
-        )
