@@ -1,72 +1,91 @@
-"""Tables of trajectories without networks: numbers that are known in advance."""
+"""Trajectories without networks: numbers that are known in advance."""
 
 import math
+from dataclasses import replace
 
-import pyarrow as pa
-
-from complexity_lab.statistics.trajectory import TrajectoryTables
-from complexity_lab.tables.schema import schema
-from complexity_lab.tables.steps import TRAJECTORY_TABLES
+from complexity_lab.statistics.step_results import TrajectoryResults
+from complexity_lab.tables.rows import CurvePoint, Measurement, Row, Run
+from tests.synthetic import Study
 
 PLANES = 3
 
 
-def share(step, plane=2):
+def share(step: int, plane: int = 2) -> float:
     """Return what is left of a plane at a step: the upper ones fall further."""
     return 1 - 0.02 * plane * math.log10(step + 1)
 
 
-def rows(run, steps=(0, 10, 1000), seed=None, factor=1.0, shuffled=True, losses=True, planes=PLANES):
-    """Return the rows of one run; ``factor`` scales how far it falls."""
-    found = []
+def rows(
+    run: str,
+    steps: tuple[int, ...] = (0, 10, 1000),
+    seed: int | None = None,
+    factor: float = 1.0,
+    shuffled: bool = True,
+    losses: bool = True,
+    planes: int = PLANES,
+) -> list[Row]:
+    """Return measurements and curve of one run; ``factor`` scales how far it falls."""
+    found: list[Row] = []
     for step in steps:
         decades = math.log10(step + 1)
-        common = {"run": run, "step": step, "seed": seed, "scope": "model", "unit": "bits", "status": "ok"}
-        common |= {"tensor": "", "kind": "", "shape": "", "source": f"step-{step}", "scored": 90, "dropped": 10}
-        if losses:
-            common |= {"train_loss": 2.0 / (1 + decades), "validation_loss": 2.0 - decades + 0.3 * decades**2}
-        numbers = {"bdm": 1000 * (1 - 0.01 * factor * decades)}
-        numbers |= {f"qubd_plane{plane}": 500 * (1 - 0.02 * factor * plane * decades) for plane in range(planes)}
+        known = {"train_loss": 2.0 / (1 + decades), "validation_loss": 2.0 - decades + 0.3 * decades**2}
+        found.append(CurvePoint(model=run, step=step, seed=seed, source=f"step-{step}", **(known if losses else {})))
+        common = {"model": run, "step": step, "seed": seed, "scope": "model", "unit": "bits"}
+        one = Measurement(metric="bdm", value=1000 * (1 - 0.01 * factor * decades), scored=90, dropped=10, **common)
+        many = [
+            replace(one, metric="qubd", plane=plane, value=500 * (1 - 0.02 * factor * plane * decades))
+            for plane in range(planes)
+        ]
         if planes:
-            numbers["qubd"] = sum(value for name, value in numbers.items() if name.startswith("qubd_plane"))
-        found += [common | {"metric": name, "value": value} for name, value in numbers.items()]
-        if shuffled:
-            found += [
-                common | {"metric": f"{name}_shuffle_{what}", "value": (value + 10) if what == "mean" else 2.0}
-                for name, value in numbers.items()
-                for what in ("mean", "sd")
-            ]
-        found.append(common | {"metric": "gzip", "value": 2.0 + decades, "unit": "raw/compressed"})
+            many.append(replace(one, metric="qubd", value=sum(each.value or 0.0 for each in many)))
+        for each in (one, *many):
+            found.append(each)
+            if shuffled:
+                found.append(replace(each, null="shuffle", statistic="mean", value=(each.value or 0.0) + 10))
+                found.append(replace(each, null="shuffle", statistic="sd", value=2.0))
+        found.append(replace(one, metric="gzip", value=2.0 + decades, unit="raw/compressed"))
     return found
 
 
-def tables(steps, series):
-    """Return rows as tables of their types."""
-    frames = {
-        name: pa.Table.from_pylist(given, schema=schema(TRAJECTORY_TABLES[name])).to_pandas()
-        for name, given in (("steps", steps), ("series", series))
-    }
-    return TrajectoryTables(**frames)
+def run_row(
+    run: str, group: str | None = None, network: str = "net", seed: int | None = None, **columns: object
+) -> Run:
+    """Return a row of ``runs``."""
+    about = {"model": run, "name": run, "group": group or run, "architecture": network, "seed": seed}
+    return Run(**(about | columns))
 
 
-def row(run, group=None, network="net", seed=None, **columns):
-    """Return a row of ``series``."""
-    found = {"run": run, "name": run, "group": group or run, "network": network, "seed": seed, "status": "ok"}
-    return found | columns
+def results_of(found: list[Row], kind: str = "trajectory") -> TrajectoryResults:
+    """Return rows as results."""
+    results: TrajectoryResults = Study(kind=kind, rows=found, plan={"task": "synthetic"}).results
+    return results
 
 
-def one(**changes):
-    """Return the tables of one series."""
-    return tables(rows("a", **changes), [row("a", parameters=100)])
+def one_study(**changes: object) -> Study:
+    """Return one series: a record per checkpoint, and no losses unless asked for."""
+    steps = changes.get("steps", (0, 10, 1000))
+    records = [run_row("a", parameters=100, seconds=1.0, step=step) for step in steps]  # type: ignore[attr-defined]
+    return Study(kind="series", rows=[*rows("a", **changes), *records], plan={"source": "a"})  # type: ignore[arg-type]
 
 
-def seeds(count=3, networks=("net",), arms=("true", "random"), **changes):
-    """Return the tables of several runs per group: the factor of a seed is 1 + seed / 10."""
-    steps, series = [], []
+def one(**changes: object) -> TrajectoryResults:
+    """Return the results of one series."""
+    results: TrajectoryResults = one_study(**changes).results
+    return results
+
+
+def seeds(
+    count: int = 3,
+    networks: tuple[str, ...] = ("net",),
+    labels: tuple[str, ...] = ("true", "random"),
+    **changes: object,
+) -> TrajectoryResults:
+    """Return the results of several runs per group: the factor of a seed is 1 + seed / 10."""
+    found: list[Row] = []
     for network in networks:
-        for arm in arms:
+        for label in labels:
             for seed in range(count):
-                run = f"{network}-{arm}-{seed}"
-                steps += rows(run, seed=seed, factor=1 + seed / 10, **changes)
-                series.append(row(run, f"{network} {arm}", network, seed))
-    return tables(steps, series)
+                run = f"{network}-{label}-{seed}"
+                found += rows(run, seed=seed, factor=1 + seed / 10, **changes)  # type: ignore[arg-type]
+                found.append(run_row(run, f"{network} {label}", network, seed, labels=label))
+    return results_of(found)

@@ -6,22 +6,24 @@ from typing import Any, Final
 import pandas as pd
 
 from complexity_lab.errors import InputError
+from complexity_lab.statistics import columns as d
+from complexity_lab.tables import columns as c
 
 ACCURACY_FILE: Final = "accuracy.csv"
 PUBLISHED_COLUMNS: Final[dict[str, str]] = {
-    "name": "model as the file names it",
-    "architecture": "the name up to its first dot",
-    "img_size": "pixels per side of the images; NaN if the file does not say",
-    "top1": "fraction of images",
-    "top5": "fraction of images; NaN if the file does not say",
-    "parameters": "number, from millions in the file; NaN if the file does not say",
+    c.NAME: "model as the file names it",
+    c.ARCHITECTURE: "the name up to its first dot",
+    d.IMG_SIZE: "pixels per side of the images; NaN if the file does not say",
+    d.TOP1: "fraction of images",
+    d.TOP5: "fraction of images; NaN if the file does not say",
+    c.PARAMETERS: "number, from millions in the file; NaN if the file does not say",
 }
 ACCURACY_COLUMNS: Final[dict[str, str]] = {
-    "model": "id of the model in the survey",
-    "accuracy": "fraction of held-out examples; NaN if unknown",
-    "origin": "file, survey (measured by the zoo on the surveyed weights), or empty",
-    "matched": "model in the file whose number this is; empty if none",
-    "reason": "why there is no accuracy; empty if there is",
+    c.MODEL: "id of the model in the survey",
+    d.ACCURACY: "fraction of held-out examples; NaN if unknown",
+    d.ORIGIN: "file, survey (measured by the zoo on the surveyed weights), or empty",
+    d.MATCHED: "model in the file whose number this is; empty if none",
+    c.REASON: "why there is no accuracy; empty if there is",
 }
 NOT_IN_FILE: Final = "not in the file"
 NO_SOURCE: Final = "no file of accuracies, and the zoo reports none"
@@ -51,12 +53,12 @@ def read_accuracy(path: Path) -> pd.DataFrame:
     names = table["model"].str.strip()
     return pd.DataFrame(
         {
-            "name": names.astype("str"),
-            "architecture": names.str.split(".", n=1).str[0].astype("str"),
-            "img_size": _numbers(path, table, "img_size"),
-            "top1": _percentages(path, table, "top1", required=True) / 100,
-            "top5": _percentages(path, table, "top5") / 100,
-            "parameters": _numbers(path, table, "param_count") * 1e6,
+            c.NAME: names.astype("str"),
+            c.ARCHITECTURE: names.str.split(".", n=1).str[0].astype("str"),
+            d.IMG_SIZE: _numbers(path, table, "img_size"),
+            d.TOP1: _percentages(path, table, "top1", required=True) / 100,
+            d.TOP5: _percentages(path, table, "top5") / 100,
+            c.PARAMETERS: _numbers(path, table, "param_count") * 1e6,
         }
     )
 
@@ -75,39 +77,39 @@ def model_accuracy(models: pd.DataFrame, published: pd.DataFrame | None) -> pd.D
         models: the survey's table of models.
         published: what :func:`read_accuracy` returned, or None.
     """
-    rows = [_one(row, published) for row in models[["model", "architecture", "test_accuracy"]].to_dict("records")]
+    rows = [_one(row, published) for row in models[[c.MODEL, c.ARCHITECTURE, c.TEST_ACCURACY]].to_dict("records")]
     table = pd.DataFrame(rows, columns=list(ACCURACY_COLUMNS))
-    return table.astype({"accuracy": float} | dict.fromkeys(("model", "origin", "matched", "reason"), "str"))
+    return table.astype({d.ACCURACY: float} | dict.fromkeys((c.MODEL, d.ORIGIN, d.MATCHED, c.REASON), "str"))
 
 
 def _one(row: dict[Any, Any], published: pd.DataFrame | None) -> dict[Any, Any]:
-    found = {"model": row["model"], "accuracy": float("nan"), "origin": "", "matched": "", "reason": ""}
-    own = row["test_accuracy"]
-    named = None if published is None else published.loc[published["name"] == row["model"]]
+    found = {c.MODEL: row[c.MODEL], d.ACCURACY: float("nan"), d.ORIGIN: "", d.MATCHED: "", c.REASON: ""}
+    own = row[c.TEST_ACCURACY]
+    named = None if published is None else published.loc[published[c.NAME] == row[c.MODEL]]
     if named is not None and len(named):
         return found | _from_file(named)
     if isinstance(own, float) and own == own:
-        return found | {"accuracy": own, "origin": "survey"}
+        return found | {d.ACCURACY: own, d.ORIGIN: "survey"}
     if published is None:
-        return found | {"reason": NO_SOURCE}
-    alike = published.loc[published["architecture"] == (row["architecture"] or row["model"])]
+        return found | {c.REASON: NO_SOURCE}
+    alike = published.loc[published[c.ARCHITECTURE] == (row[c.ARCHITECTURE] or row[c.MODEL])]
     if alike.empty:
-        return found | {"reason": NOT_IN_FILE}
-    if alike["name"].nunique() > 1:
-        names = ", ".join(sorted(alike["name"].unique())[:3])
-        return found | {"reason": f"{alike['name'].nunique()} models of this architecture in the file: {names}"}
+        return found | {c.REASON: NOT_IN_FILE}
+    if alike[c.NAME].nunique() > 1:
+        names = ", ".join(sorted(alike[c.NAME].unique())[:3])
+        return found | {c.REASON: f"{alike['name'].nunique()} models of this architecture in the file: {names}"}
     return found | _from_file(alike)
 
 
 def _from_file(rows: pd.DataFrame) -> dict[Any, Any]:
     """Return the number of one name: that of its smallest images, if rows of that size agree."""
-    name = rows["name"].iloc[0]
-    smallest = rows.loc[rows["img_size"] == rows["img_size"].min()] if rows["img_size"].notna().any() else rows
-    values = smallest["top1"].unique()
+    name = rows[c.NAME].iloc[0]
+    smallest = rows.loc[rows[d.IMG_SIZE] == rows[d.IMG_SIZE].min()] if rows[d.IMG_SIZE].notna().any() else rows
+    values = smallest[d.TOP1].unique()
     if len(values) > 1:
         shown = ", ".join(f"{100 * value:g}" for value in values[:3])
-        return {"reason": f"{name} is in the file {len(smallest)} times with different top1: {shown}"}
-    return {"accuracy": float(values[0]), "origin": "file", "matched": name}
+        return {c.REASON: f"{name} is in the file {len(smallest)} times with different top1: {shown}"}
+    return {d.ACCURACY: float(values[0]), d.ORIGIN: "file", d.MATCHED: name}
 
 
 def _percentages(path: Path, table: pd.DataFrame, column: str, required: bool = False) -> "pd.Series[float]":

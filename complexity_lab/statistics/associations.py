@@ -7,9 +7,11 @@ from typing import Final, Literal
 import numpy as np
 import pandas as pd
 
+from complexity_lab.statistics import columns as d
 from complexity_lab.statistics.correlation import RankCorrelation, group_effect, partial_spearman, spearman
 from complexity_lab.statistics.intervals import Interval
 from complexity_lab.statistics.significance import q_values
+from complexity_lab.tables import columns as c
 
 Quantity = Literal["parameters", "accuracy", "accuracy given parameters and family", "family"]
 MAIN_METRICS: Final = ("bdm", "bdm_2d", "qubd")
@@ -49,31 +51,31 @@ def associations(
         ratios: what :func:`complexity_lab.statistics.ratios.compare` returned.
         accuracies: what :func:`complexity_lab.statistics.accuracy.model_accuracy` returned.
         rng: drives the permutations and the bootstrap.
-        metrics: which of the metrics of ``ratios``.
+        metrics: which of the metrics of ``ratios``; sums over planes.
     """
     found: list[Association] = []
     for metric in metrics:
-        table = ratios.loc[(ratios["metric"] == metric) & ratios["ratio"].notna() & (ratios["ratio"] > 0)]
+        table = ratios.loc[(ratios[c.METRIC] == metric) & ratios[c.PLANE].isna() & (ratios[d.RATIO] > 0)]
         if len(table):
-            found += _of_metric(metric, table.merge(accuracies[["model", "accuracy"]], on="model", how="left"), rng)
+            found += _of_metric(metric, table.merge(accuracies[[c.MODEL, d.ACCURACY]], on=c.MODEL, how="left"), rng)
     q = q_values(np.array([each.p_value for each in found], dtype=float))
     return [replace(each, q_value=float(value)) for each, value in zip(found, q, strict=True)]
 
 
 def _of_metric(metric: str, table: pd.DataFrame, rng: np.random.Generator) -> list[Association]:
-    sized = table.loc[table["parameters"].notna()]
-    known = sized.loc[sized["accuracy"].notna()]
+    sized = table.loc[table[c.PARAMETERS].notna()]
+    known = sized.loc[sized[d.ACCURACY].notna()]
     ratio, parameters, accuracy = (
-        known["ratio"].to_numpy(float),
-        known["parameters"].to_numpy(float),
-        known["accuracy"].to_numpy(float),
+        known[d.RATIO].to_numpy(float),
+        known[c.PARAMETERS].to_numpy(float),
+        known[d.ACCURACY].to_numpy(float),
     )
-    families = known["family"].astype(str).tolist()
-    by_size = spearman(sized["ratio"].to_numpy(float), sized["parameters"].to_numpy(float), rng=rng)
+    families = known[c.FAMILY].astype(str).tolist()
+    by_size = spearman(sized[d.RATIO].to_numpy(float), sized[c.PARAMETERS].to_numpy(float), rng=rng)
     plain = spearman(ratio, accuracy, rng=rng)
     partial = partial_spearman(ratio, accuracy, numbers=(parameters,), groups=families, rng=rng)
     unknown = "" if len(known) else "no accuracy is known"
-    by_family = group_effect(table["ratio"].to_numpy(float), table["family"].astype(str).tolist(), rng=rng)
+    by_family = group_effect(table[d.RATIO].to_numpy(float), table[c.FAMILY].astype(str).tolist(), rng=rng)
     return [
         _correlation(metric, "parameters", "rho", by_size),
         _correlation(metric, "accuracy", "rho", plain, unknown),

@@ -18,47 +18,60 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from complexity_lab.statistics.saturation import is_plane_metric
+from complexity_lab.statistics import columns as d
+from complexity_lab.statistics.nulls import null_values
+from complexity_lab.statistics.rows import PLANE_METRIC
+from complexity_lab.tables import columns as c
+from complexity_lab.tables.rows import Statistic
 
 Floats = npt.NDArray[np.float64]
 THREE: Final = "three parts"
 ARRANGEMENT_HOLDS_DISTRIBUTION: Final = "arrangement holds value distribution"
 DISTRIBUTION_HOLDS_FIRST: Final = "value distribution holds sign bias, or location and scale"
+PARTS: Final = (d.SIGN_BIAS, d.LOCATION_SCALE, d.DISTRIBUTION, d.ARRANGEMENT)
+
+
+def share_of(part: str) -> str:
+    """Return the column that holds a part as a share of the drop."""
+    return f"{part}_share"
+
+
+def percent_of(part: str) -> str:
+    """Return the column that holds a part in percent of the initial mean."""
+    return f"{part}_percent"
+
 
 DECOMPOSITION_COLUMNS: dict[str, str] = {
-    "model": "id of the model",
-    "family": "family of architectures",
-    "parameters": "trainable parameters",
-    "metric": "bdm, bdm_2d, qubd or qubd_planeN",
-    "initial_mean": "mean over initial seeds; bits",
-    "trained_mean": "mean over trained seeds; bits",
-    "iid_mean": "expected BDM of independent bits with the trained share of ones; bits",
-    "gaussian_mean": "mean of normal draws with each trained tensor's mean and sd; bits",
-    "shuffle_mean": "mean of the trained weights with each tensor's values permuted; bits",
-    "drop": "initial mean - trained mean; bits",
-    "parts": "three parts, or which part holds another one because a null model was not stored",
-    "sign_bias": "initial mean - iid mean; bits; NaN for bit planes",
-    "location_scale": "initial mean - gaussian mean; bits; NaN for sign bits",
-    "distribution": "(iid or gaussian mean) - shuffle mean; bits; NaN if arrangement holds it",
-    "arrangement": "shuffle mean - trained mean; bits; (iid or gaussian mean) - trained mean without shuffles",
+    c.MODEL: "id of the model",
+    c.FAMILY: "family of architectures",
+    c.PARAMETERS: "trainable parameters",
+    c.METRIC: "what was measured",
+    c.PLANE: "bit plane, 0 the least significant; missing for sums and metrics without planes",
+    d.INITIAL_MEAN: "mean over initial seeds; bits",
+    d.TRAINED_MEAN: "mean over trained seeds; bits",
+    d.IID_MEAN: "expected BDM of independent bits with the trained share of ones; bits",
+    d.GAUSSIAN_MEAN: "mean of normal draws with each trained tensor's mean and sd; bits",
+    d.SHUFFLE_MEAN: "mean of the trained weights with each tensor's values permuted; bits",
+    d.DROP: "initial mean - trained mean; bits",
+    d.PARTS: "three parts, or which part holds another one because a null model was not stored",
+    d.SIGN_BIAS: "initial mean - iid mean; bits; NaN for bit planes",
+    d.LOCATION_SCALE: "initial mean - gaussian mean; bits; NaN for sign bits",
+    d.DISTRIBUTION: "(iid or gaussian mean) - shuffle mean; bits; NaN if arrangement holds it",
+    d.ARRANGEMENT: "shuffle mean - trained mean; bits; (iid or gaussian mean) - trained mean without shuffles",
     **{
-        f"{part}_share": f"{part} / drop; NaN if there is no drop, can leave 0..1 if the parts oppose each other"
-        for part in ("sign_bias", "location_scale", "distribution", "arrangement")
+        share_of(part): f"{part} / drop; NaN if there is no drop, can leave 0..1 if the parts oppose each other"
+        for part in PARTS
     },
-    **{
-        f"{part}_percent": f"{part} in percent of the initial mean"
-        for part in ("sign_bias", "location_scale", "distribution", "arrangement")
-    },
-    "below_null": "(iid or gaussian mean) - trained mean: value distribution and arrangement together; bits",
-    "null_shift": "(iid or gaussian mean) of the initial weights - that of the trained ones; bits",
-    "gained": "drop - null_shift: how much further trained weights are below that null than initial ones; bits",
-    "gained_distribution": "how much further trained shuffles are below that null than initial ones; bits",
-    "gained_arrangement": "how much further trained weights are below their shuffles than initial ones; bits; "
+    **{percent_of(part): f"{part} in percent of the initial mean" for part in PARTS},
+    d.BELOW_NULL: "(iid or gaussian mean) - trained mean: value distribution and arrangement together; bits",
+    d.NULL_SHIFT: "(iid or gaussian mean) of the initial weights - that of the trained ones; bits",
+    d.GAINED: "drop - null_shift: how much further trained weights are below that null than initial ones; bits",
+    d.GAINED_DISTRIBUTION: "how much further trained shuffles are below that null than initial ones; bits",
+    d.GAINED_ARRANGEMENT: "how much further trained weights are below their shuffles than initial ones; bits; "
     "below their iid or gaussian null if no shuffles are stored of both states",
-    "z_null": "(trained mean - iid or gaussian mean) / its sd: distance in sd of that null",
-    "z_shuffle": "(trained mean - shuffle mean) / shuffle sd: distance in sd of shuffled weights",
+    d.Z_NULL: "(trained mean - iid or gaussian mean) / its sd: distance in sd of that null",
+    d.Z_SHUFFLE: "(trained mean - shuffle mean) / shuffle sd: distance in sd of shuffled weights",
 }
-PARTS: Final = ("sign_bias", "location_scale", "distribution", "arrangement")
 
 
 def decompose(ratios: pd.DataFrame) -> pd.DataFrame:
@@ -74,80 +87,64 @@ def decompose(ratios: pd.DataFrame) -> pd.DataFrame:
     Args:
         ratios: what :func:`complexity_lab.statistics.ratios.compare` returned.
     """
-    table = ratios.assign(**_levels(ratios))
-    table = table.loc[table["first"].notna() | table["shuffle_mean"].notna()]
-    table = _second_split(_first_split(table))
-    initial, drop = table["initial_mean"].to_numpy(float), table["drop"].to_numpy(float)
-    positive = np.where(drop > 0, drop, np.nan)
-    parts = {part: table[part].to_numpy(float) for part in PARTS}
-    table = table.assign(
-        **{f"{part}_share": values / positive for part, values in parts.items()},
-        **{f"{part}_percent": 100 * values / initial for part, values in parts.items()},
-        z_null=_z(table, "first"),
-        z_shuffle=_z(table, "shuffle"),
-    )
-    return table[list(DECOMPOSITION_COLUMNS)].reset_index(drop=True)
-
-
-def _levels(ratios: pd.DataFrame) -> dict[str, Floats]:
-    """Return the first null of each row: normal draws for bit planes, independent bits for sign bits."""
-    planes = ratios["metric"].map(is_plane_metric).to_numpy(bool)
-    chosen = {
-        name: np.where(planes, ratios[f"gaussian_{part}"].to_numpy(float), ratios[f"iid_{part}"].to_numpy(float))
-        for name, part in (
-            ("first", "mean"),
-            ("first_sd", "sd"),
-            ("first_initial", "mean_initial"),
-        )
-    }
-    return chosen | {"is_plane": planes}
-
-
-def _first_split(table: pd.DataFrame) -> pd.DataFrame:
-    """Add the steps from initial to trained over the nulls of the trained weights."""
-    initial, trained, first, shuffle = (
-        table[name].to_numpy(float) for name in ("initial_mean", "trained_mean", "first", "shuffle_mean")
-    )
-    planes = table["is_plane"].to_numpy(bool)
+    levels = _Levels(ratios)
+    initial, trained, first, shuffle = levels.initial, levels.trained, levels.first, levels.shuffle
+    drop = initial - trained
     no_first, no_shuffle = np.isnan(first), np.isnan(shuffle)
-    step = initial - first
-    return table.assign(
-        drop=initial - trained,
-        parts=pd.array(
-            np.select(
-                [no_shuffle, no_first], [ARRANGEMENT_HOLDS_DISTRIBUTION, DISTRIBUTION_HOLDS_FIRST], default=THREE
-            ),
-            dtype="str",
-        ),
-        sign_bias=np.where(planes, np.nan, step),
-        location_scale=np.where(planes, step, np.nan),
-        distribution=np.where(no_first, initial, first) - shuffle,
-        arrangement=np.where(no_shuffle, first, shuffle) - trained,
-        below_null=first - trained,
+    names = np.select([no_shuffle, no_first], [ARRANGEMENT_HOLDS_DISTRIBUTION, DISTRIBUTION_HOLDS_FIRST], THREE)
+    parts = {
+        d.SIGN_BIAS: np.where(levels.planes, np.nan, initial - first),
+        d.LOCATION_SCALE: np.where(levels.planes, initial - first, np.nan),
+        d.DISTRIBUTION: np.where(no_first, initial, first) - shuffle,
+        d.ARRANGEMENT: np.where(no_shuffle, first, shuffle) - trained,
+    }
+    positive = np.where(drop > 0, drop, np.nan)
+    table = ratios.assign(
+        **{d.IID_MEAN: levels.iid, d.GAUSSIAN_MEAN: levels.gaussian, d.SHUFFLE_MEAN: shuffle},
+        **{d.DROP: drop, d.PARTS: pd.array(names, dtype="str"), **parts},
+        **{share_of(part): values / positive for part, values in parts.items()},
+        **{percent_of(part): 100 * values / initial for part, values in parts.items()},
+        **_second_split(levels),
+        **{
+            d.Z_NULL: _distance(trained, first, levels.first_sd),
+            d.Z_SHUFFLE: _distance(trained, shuffle, levels.shuffle_sd),
+        },
     )
+    return table.loc[~(no_first & no_shuffle), list(DECOMPOSITION_COLUMNS)].reset_index(drop=True)
 
 
-def _second_split(table: pd.DataFrame) -> pd.DataFrame:
-    """Add the parts of the same drop with each state held against its own nulls."""
-    initial, trained, first, shuffle, first_0, shuffle_0 = (
-        table[name].to_numpy(float)
-        for name in (
-            *("initial_mean", "trained_mean", "first", "shuffle_mean"),
-            *("first_initial", "shuffle_mean_initial"),
+class _Levels:
+    """The numbers that the parts are steps between; the first null is normal draws for bit planes, else iid bits."""
+
+    def __init__(self, ratios: pd.DataFrame) -> None:
+        def null(name: str, statistic: Statistic, *, initial: bool = False) -> Floats:
+            return np.asarray(null_values(ratios, name, statistic, initial=initial), dtype=np.float64)
+
+        self.planes = (ratios[c.METRIC] == PLANE_METRIC).to_numpy(bool)
+        self.initial, self.trained = ratios[d.INITIAL_MEAN].to_numpy(float), ratios[d.TRAINED_MEAN].to_numpy(float)
+        self.iid, self.gaussian = null("iid", "mean"), null("gaussian", "mean")
+        self.first = np.where(self.planes, self.gaussian, self.iid)
+        self.first_sd = np.where(self.planes, null("gaussian", "sd"), null("iid", "sd"))
+        self.first_initial = np.where(
+            self.planes, null("gaussian", "mean", initial=True), null("iid", "mean", initial=True)
         )
-    )
+        self.shuffle, self.shuffle_sd = null("shuffle", "mean"), null("shuffle", "sd")
+        self.shuffle_initial = null("shuffle", "mean", initial=True)
+
+
+def _second_split(levels: _Levels) -> dict[str, Floats]:
+    """Return the parts of the same drop with each state held against its own nulls."""
+    first, shuffle, first_0, shuffle_0 = levels.first, levels.shuffle, levels.first_initial, levels.shuffle_initial
     merged = np.isnan(shuffle) | np.isnan(shuffle_0)
     last, last_0 = np.where(merged, first, shuffle), np.where(merged, first_0, shuffle_0)
-    return table.assign(
-        null_shift=first_0 - first,
-        gained=(first - trained) - (first_0 - initial),
-        gained_distribution=(first - shuffle) - (first_0 - shuffle_0),
-        gained_arrangement=(last - trained) - (last_0 - initial),
-    )
+    return {
+        d.BELOW_NULL: first - levels.trained,
+        d.NULL_SHIFT: first_0 - first,
+        d.GAINED: (first - levels.trained) - (first_0 - levels.initial),
+        d.GAINED_DISTRIBUTION: (first - shuffle) - (first_0 - shuffle_0),
+        d.GAINED_ARRANGEMENT: (last - levels.trained) - (last_0 - levels.initial),
+    }
 
 
-def _z(table: pd.DataFrame, null: str) -> Floats:
-    mean, sd = ("first", "first_sd") if null == "first" else ("shuffle_mean", "shuffle_sd")
-    spread = table[sd].to_numpy(float)
-    distance = table["trained_mean"].to_numpy(float) - table[mean].to_numpy(float)
-    return np.asarray(distance / np.where(spread > 0, spread, np.nan), dtype=np.float64)
+def _distance(trained: Floats, mean: Floats, sd: Floats) -> Floats:
+    return np.asarray((trained - mean) / np.where(sd > 0, sd, np.nan), dtype=np.float64)

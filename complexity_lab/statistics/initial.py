@@ -3,45 +3,43 @@
 import numpy as np
 import pandas as pd
 
-from complexity_lab.statistics.nulls import null_models
+from complexity_lab.statistics import columns as d
+from complexity_lab.statistics.nulls import add_nulls, null_values
 from complexity_lab.statistics.rows import measured, model_rows, per_state
 from complexity_lab.statistics.saturation import saturation
+from complexity_lab.tables import columns as c
 
 INITIAL_COLUMNS: dict[str, str] = {
-    "model": "id of the model",
-    "family": "family of architectures",
-    "parameters": "trainable parameters",
-    "metric": "what was measured",
-    "unit": "unit of mean; bytes for compressors",
-    "n": "initial seeds",
-    "mean": "mean over seeds",
-    "sd": "sample sd over seeds; NaN for one seed",
-    "relative_sd": "sd / mean",
-    "ones_fraction": "share of weights above zero, mean over seeds",
-    "blocks": "blocks counted",
-    "saturation": "blocks / possible blocks (4,096; 65,536 for 4x4); bit planes: of the tensor of the median weight",
-    "fair_mean": "expected BDM of as many fair bits; bits",
-    "gap": "1 - mean / fair_mean: what constant tensors take away",
+    c.MODEL: "id of the model",
+    c.FAMILY: "family of architectures",
+    c.PARAMETERS: "trainable parameters",
+    c.METRIC: "what was measured",
+    c.PLANE: "bit plane, 0 the least significant; missing for sums and metrics without planes",
+    c.UNIT: "unit of mean; bytes for compressors",
+    d.N: "initial seeds",
+    d.MEAN: "mean over seeds",
+    d.SD: "sample sd over seeds; NaN for one seed",
+    d.RELATIVE_SD: "sd / mean",
+    d.ONES_FRACTION: "share of weights above zero, mean over seeds",
+    c.BLOCKS: "blocks counted",
+    d.SATURATION: "blocks / possible blocks (4,096; 65,536 for 4x4); bit planes: of the tensor of the median weight",
+    d.FAIR_MEAN: "expected BDM of as many fair bits; bits; NaN if not stored",
+    d.GAP: "1 - mean / fair_mean: what constant tensors take away",
 }
 
 
 def initial_weights(models: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per model and metric measured on initial weights, columns INITIAL_COLUMNS.
-
-    ``fair_mean`` is the stored null model ``*_iid_mean_p50``; NaN for metrics without one.
-    """
+    """Return one row per model, metric and plane measured on initial weights, columns INITIAL_COLUMNS."""
     rows = model_rows(models, measurements)
     states = per_state(measured(rows))
-    table = states.loc[states["state"] == "initial"].merge(
-        models[["model", "family", "parameters"]], on="model", how="left"
-    )
-    table = table.merge(null_models(rows, "initial"), on=["model", "metric"], how="left")
-    mean = table["mean"].to_numpy(float)
-    fair = table["iid_mean_p50"].to_numpy(float)
-    table = table.assign(
-        relative_sd=table["sd"].to_numpy(float) / np.where(mean > 0, mean, np.nan),
-        saturation=saturation(table, measurements, "initial"),
-        fair_mean=fair,
-        gap=1 - mean / np.where(fair > 0, fair, np.nan),
-    )
-    return table[list(INITIAL_COLUMNS)].reset_index(drop=True)
+    facts = models[[c.MODEL, c.FAMILY, c.PARAMETERS]]
+    table = states.loc[states[c.STATE] == "initial"].merge(facts, on=c.MODEL, how="left")
+    fair = null_values(add_nulls(table, rows, "initial"), "fair", "mean", initial=True).to_numpy(float)
+    mean = table[d.MEAN].to_numpy(float)
+    derived = {
+        d.RELATIVE_SD: table[d.SD].to_numpy(float) / np.where(mean > 0, mean, np.nan),
+        d.SATURATION: saturation(table, measurements, "initial"),
+        d.FAIR_MEAN: fair,
+        d.GAP: 1 - mean / np.where(fair > 0, fair, np.nan),
+    }
+    return table.assign(**derived)[list(INITIAL_COLUMNS)].reset_index(drop=True)

@@ -1,27 +1,62 @@
-"""What weights without structure would score: the null models that a survey stores next to its measurements."""
+"""What weights without structure would score: the null models that a survey stores next to its measurements.
+
+Which null models there are, the rows say; what each keeps of the weights, ``controls`` says.
+"""
 
 import pandas as pd
 
-from complexity_lab.statistics.rows import NULL_METRIC, NULLS
+from complexity_lab.statistics import columns as d
+from complexity_lab.statistics.rows import AMOUNT, KEYS, of_null
+from complexity_lab.tables import columns as c
+from complexity_lab.tables.rows import Statistic
 
-NULL_COLUMNS = [
-    *("iid_mean", "iid_sd", "iid_mean_p45", "iid_mean_p50"),
-    *(f"{null}_{part}" for null in NULLS if null != "iid" for part in ("mean", "sd")),
-]
+NULL_TABLE_COLUMNS: dict[str, str] = {
+    c.MODEL: "id of the model",
+    c.METRIC: "what was measured",
+    c.PLANE: "bit plane, 0 the least significant; missing for sums and metrics without planes",
+    c.STATE: "initial or trained",
+    c.NULL: "null model",
+    d.MEAN: "its mean, over seeds; unit of the metric, bytes for compressors",
+    d.SD: "its sd over draws, mean over seeds; NaN if not stored",
+}
 
 
-def null_models(rows: pd.DataFrame, state: str) -> pd.DataFrame:
-    """Return one row per model and metric with the null models of one state, means over its seeds.
+def null_column(null: str, statistic: Statistic, *, initial: bool = False) -> str:
+    """Return the column of ``ratios`` that holds a null model of the trained weights, or of the initial ones.
 
-    Columns ``model``, ``metric`` and NULL_COLUMNS, all in the metric's unit. ``iid_mean`` and ``iid_sd``: expected BDM
-    and its sd for independent bits with the observed share of ones and the observed number of blocks;
-    ``iid_mean_p45`` and ``iid_mean_p50``: the same at a ones fraction of 0.45 and 0.5. The others: mean and sd over
-    draws of each null of ``rows.NULLS``. A null model that was not stored is NaN.
+    >>> null_column("shuffle", "sd"), null_column("iid", "mean", initial=True)
+    ('shuffle_sd', 'iid_mean_initial')
     """
-    names = pd.Series(rows["metric"].unique(), dtype=object).astype(str)
-    parts = names.str.extract(NULL_METRIC).assign(name=names).dropna(subset="base")
-    parts = parts.assign(part=parts["null"] + "_" + parts["part"]).set_index("name")
-    chosen = rows.loc[(rows["state"] == state) & rows["metric"].isin(parts.index), ["model", "metric", "amount"]]
-    named = chosen.assign(metric=chosen["metric"].map(parts["base"]), part=chosen["metric"].map(parts["part"]))
-    wide = named.pivot_table(index=["model", "metric"], columns="part", values="amount", aggfunc="mean", sort=False)
-    return wide.reindex(columns=NULL_COLUMNS).astype(float).rename_axis(columns=None).reset_index()
+    return f"{null}_{statistic}_initial" if initial else f"{null}_{statistic}"
+
+
+def null_values(ratios: pd.DataFrame, null: str, statistic: Statistic, *, initial: bool = False) -> "pd.Series[float]":
+    """Return that column of ``ratios``; NaN where, or if, the null model was not stored."""
+    name = null_column(null, statistic, initial=initial)
+    if name in ratios:
+        return ratios[name].astype(float)
+    return pd.Series(float("nan"), index=ratios.index, name=name)
+
+
+def add_nulls(table: pd.DataFrame, rows: pd.DataFrame, state: str) -> pd.DataFrame:
+    """Add the columns ``null_column`` of every null model that the rows hold of a state, means over its seeds."""
+    chosen = rows.loc[(rows[c.STATE] == state) & rows[c.NULL].notna()]
+    for null, statistic in chosen[[c.NULL, c.STATISTIC]].drop_duplicates().itertuples(index=False):
+        name = null_column(null, statistic, initial=state == "initial")
+        means = of_null(chosen, null, statistic).groupby(KEYS, sort=False, dropna=False)[AMOUNT].mean().rename(name)
+        table = table.merge(means.reset_index(), on=KEYS, how="left")
+    return table
+
+
+def null_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per model, metric, plane, state and null model, columns NULL_TABLE_COLUMNS."""
+    keys = [*KEYS, c.STATE, c.NULL]
+    mean, sd = (
+        rows.loc[rows[c.NULL].notna() & (rows[c.STATISTIC] == statistic)]
+        .groupby(keys, sort=False, dropna=False)[AMOUNT]
+        .mean()
+        .rename(statistic)
+        .reset_index()
+        for statistic in ("mean", "sd")
+    )
+    return mean.merge(sd, on=keys, how="left")[list(NULL_TABLE_COLUMNS)]

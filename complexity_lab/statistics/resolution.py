@@ -15,23 +15,28 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from complexity_lab.statistics import columns as d
+from complexity_lab.statistics.nulls import null_values
+from complexity_lab.tables import columns as c
+
 Floats = npt.NDArray[np.float64]
 Z: Final = 3.0  # standard deviations that count as a difference, as in ``controls.resolution``
 
 RESOLUTION_COLUMNS: Final[dict[str, str]] = {
-    "model": "id of the model",
-    "family": "family of architectures",
-    "parameters": "trainable parameters",
-    "metric": "what was measured",
-    "ratio": "trained mean / initial mean",
-    "effect": "|1 - ratio|",
-    "detectable": "smallest change that stands out from the null model, z sd; fraction; NaN without a null",
-    "null": "the null model behind it: independent bits, shuffled initial weights, shuffled trained weights, or empty",
-    "seeds": "z spreads of the ratio over seeds; fraction; NaN if unknown",
-    "permutations": "z sd over function-preserving permutations; fraction; NaN if not stored",
-    "limit": "the largest of the three that are known; NaN if none is",
-    "limited_by": "which of the three that is: null, seeds or permutations; empty if none is known",
-    "resolved": "effect above limit; False if nothing is known",
+    c.MODEL: "id of the model",
+    c.FAMILY: "family of architectures",
+    c.PARAMETERS: "trainable parameters",
+    c.METRIC: "what was measured",
+    c.PLANE: "bit plane, 0 the least significant; missing for sums and metrics without planes",
+    d.RATIO: "trained mean / initial mean",
+    d.EFFECT: "|1 - ratio|",
+    d.DETECTABLE: "smallest change that stands out from the null model, z sd; fraction; NaN without a null",
+    c.NULL: "the null model behind it: independent bits, shuffled initial weights, shuffled trained weights, or empty",
+    d.SEEDS: "z spreads of the ratio over seeds; fraction; NaN if unknown",
+    d.PERMUTATIONS: "z sd over function-preserving permutations; fraction; NaN if not stored",
+    d.LIMIT: "the largest of the three that are known; NaN if none is",
+    d.LIMITED_BY: "which of the three that is: null, seeds or permutations; empty if none is known",
+    d.RESOLVED: "effect above limit; False if nothing is known",
 }
 
 
@@ -42,35 +47,37 @@ def resolution_table(ratios: pd.DataFrame, *, z: float = Z) -> pd.DataFrame:
         ratios: what :func:`complexity_lab.statistics.ratios.compare` returned.
         z: standard deviations that count as a difference.
     """
-    table = ratios.loc[ratios["ratio"].notna()].reset_index(drop=True)
+    table = ratios.loc[ratios[d.RATIO].notna()].reset_index(drop=True)
     null, detectable = _detectable(table, z)
+    permutations = null_values(table, "permutation", "sd") / table[d.INITIAL_MEAN]
     noises = {
         "null": detectable,
-        "seeds": z * table["ratio_sd"].to_numpy(float),
-        "permutations": z * (table["permutation_sd"] / table["initial_mean"]).to_numpy(float),
+        "seeds": z * table[d.RATIO_SD].to_numpy(float),
+        "permutations": z * permutations.to_numpy(float),
     }
     limit, limited_by = _largest(noises, len(table))
-    effect = table["effect"].abs().to_numpy(float)
-    table = table.assign(
-        effect=effect,
-        detectable=detectable,
-        null=pd.array(null, dtype="str"),
-        seeds=noises["seeds"],
-        permutations=noises["permutations"],
-        limit=limit,
-        limited_by=pd.array(limited_by, dtype="str"),
-        resolved=effect > limit,  # False for NaN
-    )
-    return table[list(RESOLUTION_COLUMNS)]
+    effect = table[d.EFFECT].abs().to_numpy(float)
+    derived = {
+        d.EFFECT: effect,
+        d.DETECTABLE: detectable,
+        d.SEEDS: noises["seeds"],
+        d.PERMUTATIONS: noises["permutations"],
+        d.LIMIT: limit,
+        d.RESOLVED: effect > limit,  # False for NaN
+    }
+    names = {c.NULL: pd.array(null, dtype="str"), d.LIMITED_BY: pd.array(limited_by, dtype="str")}
+    return table.assign(**derived).assign(**names)[list(RESOLUTION_COLUMNS)]
 
 
 def _detectable(table: pd.DataFrame, z: float) -> tuple[npt.NDArray[np.object_], Floats]:
     """Return which null model each row has, and z of its sd over its mean."""
-    fair = table["iid_mean_p50"].where(table["iid_mean_p50"] > 0)
+    fair = null_values(table, "fair", "mean")
+    iid_sd = null_values(table, "iid", "sd", initial=True).fillna(null_values(table, "iid", "sd"))
+    initial = table[d.INITIAL_MEAN]
     candidates = {
-        "independent bits": table["iid_sd_initial"].fillna(table["iid_sd"]) / fair,
-        "shuffled initial weights": table["shuffle_sd_initial"] / table["initial_mean"],
-        "shuffled trained weights": table["shuffle_sd"] / table["initial_mean"],
+        "independent bits": iid_sd / fair.where(fair > 0),
+        "shuffled initial weights": null_values(table, "shuffle", "sd", initial=True) / initial,
+        "shuffled trained weights": null_values(table, "shuffle", "sd") / initial,
     }
     shares = [share.to_numpy(float) for share in candidates.values()]
     known = [~np.isnan(share) for share in shares]

@@ -10,52 +10,60 @@ saturated if at least half of its scored weights lie in saturated tensors. It is
 unknown (NaN, not saturated) where a survey has none.
 """
 
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from complexity_lab.statistics.rows import plane_of, possible_blocks
+from complexity_lab.statistics.rows import PLANE_METRIC, measured
+from complexity_lab.tables import columns as c
 
-QUBD = "qubd"
+Floats = npt.NDArray[np.float64]
+PLANE_BLOCK: Final = 16  # bits of the 4x4 blocks of a plane; smaller ones are its boundary
 
 
-def saturation(table: pd.DataFrame, measurements: pd.DataFrame, state: str) -> npt.NDArray[np.float64]:
-    """Return ``blocks / possible blocks`` of each row of a table with columns ``model``, ``metric`` and ``blocks``.
+def possible_blocks(table: pd.DataFrame) -> Floats:
+    """Return how many different blocks exist: 2 to the power of the bits in a block; NaN where none are counted.
 
     Args:
-        table: one row per model and metric; ``blocks`` of the model's one histogram, NaN for bit planes.
+        table: with columns ``metric``, ``scored`` (weights in blocks) and ``blocks``.
+    """
+    counted = table[c.BLOCKS].to_numpy(float)
+    bits = np.round(table[c.SCORED].to_numpy(float) / np.where(counted > 0, counted, np.nan))
+    planes = (table[c.METRIC] == PLANE_METRIC).to_numpy(bool)
+    return np.asarray(2.0 ** np.where(planes, PLANE_BLOCK, bits), dtype=np.float64)
+
+
+def saturation(table: pd.DataFrame, measurements: pd.DataFrame, state: str) -> Floats:
+    """Return ``blocks / possible blocks`` of each row of a table.
+
+    Args:
+        table: with columns ``model``, ``metric``, ``scored``, and ``blocks`` of the model's one histogram, NaN for bit
+            planes.
         measurements: the survey's table, whose tensor rows tell about bit planes.
         state: initial or trained.
     """
-    blocks = table["blocks"].to_numpy(float)
-    planes = table["metric"].map(is_plane_metric).to_numpy(bool)
+    blocks = table[c.BLOCKS].to_numpy(float)
+    planes = (table[c.METRIC] == PLANE_METRIC).to_numpy(bool)
     if planes.any():
-        blocks = np.where(planes, table["model"].map(_median_blocks(measurements, state)).to_numpy(float), blocks)
-    return np.asarray(blocks / table["metric"].map(possible_blocks).to_numpy(float), dtype=np.float64)
+        blocks = np.where(planes, table[c.MODEL].map(_median_blocks(measurements, state)).to_numpy(float), blocks)
+    return np.asarray(blocks / possible_blocks(table), dtype=np.float64)
 
 
-def saturated(share: npt.NDArray[np.float64], metrics: "pd.Series[str]") -> npt.NDArray[np.bool_]:
+def saturated(share: Floats, possible: Floats) -> npt.NDArray[np.bool_]:
     """Tell of each saturation whether fair bits would show every possible block but one at most; False for NaN."""
-    limit = np.log(metrics.map(possible_blocks).to_numpy(float))
-    return np.asarray(share >= limit, dtype=np.bool_)
-
-
-def is_plane_metric(metric: str) -> bool:
-    """Tell whether a metric is ``qubd`` or one of its planes, which are counted tensor by tensor."""
-    return metric == QUBD or plane_of(metric) is not None
+    return np.asarray(share >= np.log(possible), dtype=np.bool_)
 
 
 def _median_blocks(measurements: pd.DataFrame, state: str) -> "pd.Series[float]":
     """Return per model the blocks per plane of the tensor that holds its median scored weight."""
-    kept = (
-        (measurements["scope"] == "tensor")
-        & (measurements["status"] == "ok")
-        & (measurements["metric"] == QUBD)
-        & (measurements["state"] == state)
-    )
-    tensors = measurements.loc[kept, ["model", "tensor", "blocks", "scored"]].drop_duplicates(["model", "tensor"])
-    ordered = tensors.sort_values(["model", "blocks"], ascending=[True, False], kind="stable")
-    ordered = ordered.astype({"blocks": float, "scored": float})
-    by_model = ordered.groupby("model", sort=False)["scored"]
+    rows = measured(measurements)
+    kept = (rows[c.SCOPE] == "tensor") & (rows[c.STATUS] == "ok") & (rows[c.METRIC] == PLANE_METRIC)
+    kept &= rows[c.PLANE].isna() & (rows[c.STATE] == state)
+    tensors = rows.loc[kept, [c.MODEL, c.TENSOR, c.BLOCKS, c.SCORED]].drop_duplicates([c.MODEL, c.TENSOR])
+    ordered = tensors.astype({c.BLOCKS: float, c.SCORED: float})
+    ordered = ordered.sort_values([c.MODEL, c.BLOCKS], ascending=[True, False], kind="stable")
+    by_model = ordered.groupby(c.MODEL, sort=False)[c.SCORED]
     reached = ordered.loc[by_model.cumsum() >= 0.5 * by_model.transform("sum")]
-    return reached.groupby("model", sort=False)["blocks"].first()
+    return reached.groupby(c.MODEL, sort=False)[c.BLOCKS].first()

@@ -5,6 +5,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from complexity_lab.statistics import columns as d
+from complexity_lab.statistics.pairs import DIFFERENCE_SD, N_PAIRS
+
 Floats = npt.NDArray[np.float64]
 
 NO_RATIO = "initial mean is not positive"
@@ -27,15 +30,15 @@ def p_values(table: pd.DataFrame) -> pd.DataFrame:
     is defined, ``p_value`` is NaN, ``test`` is empty and ``undefined`` says why.
     """
     undefined = _why_undefined(table)
-    paired = (undefined == "") & table["n_pairs"].notna().to_numpy(bool)
-    welch = (undefined == "") & ~paired & (table["n_trained"].to_numpy() > 1)
+    paired = (undefined == "") & table[N_PAIRS].notna().to_numpy(bool)
+    welch = (undefined == "") & ~paired & (table[d.N_TRAINED].to_numpy() > 1)
     single = (undefined == "") & ~paired & ~welch
     p_value = np.full(len(table), np.nan)
     p_value[paired] = _paired(table.loc[paired])
     p_value[single] = _new_observation(table.loc[single])
     p_value[welch] = _welch(table.loc[welch])
     test = np.select([paired, single, welch], ["paired", "new observation", "Welch"], default="")
-    return pd.DataFrame({"p_value": p_value, "test": test, "undefined": undefined}, index=table.index)
+    return pd.DataFrame({d.P_VALUE: p_value, d.TEST: test, d.UNDEFINED: undefined}, index=table.index)
 
 
 def q_values(p_value: Floats) -> Floats:
@@ -52,34 +55,34 @@ def q_values(p_value: Floats) -> Floats:
 
 
 def _why_undefined(table: pd.DataFrame) -> npt.NDArray[np.object_]:
-    varies = (table["initial_sd"].to_numpy() > 0) | (table["trained_sd"].to_numpy() > 0)
-    same_change = table["difference_sd"].to_numpy(float) == 0
-    conditions = [table["initial_mean"].to_numpy() <= 0, table["n_initial"].to_numpy() < 2, ~varies, same_change]
+    varies = (table[d.INITIAL_SD].to_numpy() > 0) | (table[d.TRAINED_SD].to_numpy() > 0)
+    same_change = table[DIFFERENCE_SD].to_numpy(float) == 0
+    conditions = [table[d.INITIAL_MEAN].to_numpy() <= 0, table[d.N_INITIAL].to_numpy() < 2, ~varies, same_change]
     return np.select(conditions, [NO_RATIO, ONE_SEED, NO_SPREAD, SAME_CHANGE], default="").astype(object)
 
 
 def _paired(table: pd.DataFrame) -> Floats:
-    n = table["n_pairs"].to_numpy(float)
-    distance = np.abs(table["trained_mean"].to_numpy(float) - table["initial_mean"].to_numpy(float))
-    t = distance / (table["difference_sd"].to_numpy(float) / np.sqrt(n))
+    n = table[N_PAIRS].to_numpy(float)
+    distance = np.abs(table[d.TRAINED_MEAN].to_numpy(float) - table[d.INITIAL_MEAN].to_numpy(float))
+    t = distance / (table[DIFFERENCE_SD].to_numpy(float) / np.sqrt(n))
     return np.asarray(2 * stats.t.sf(t, n - 1), dtype=np.float64)
 
 
 def _new_observation(table: pd.DataFrame) -> Floats:
-    n = table["n_initial"].to_numpy(float)
-    distance = np.abs(table["trained_mean"].to_numpy() - table["initial_mean"].to_numpy())
-    t = distance / (table["initial_sd"].to_numpy() * np.sqrt(1 + 1 / n))
+    n = table[d.N_INITIAL].to_numpy(float)
+    distance = np.abs(table[d.TRAINED_MEAN].to_numpy() - table[d.INITIAL_MEAN].to_numpy())
+    t = distance / (table[d.INITIAL_SD].to_numpy() * np.sqrt(1 + 1 / n))
     return np.asarray(2 * stats.t.sf(t, n - 1), dtype=np.float64)
 
 
 def _welch(table: pd.DataFrame) -> Floats:
     result = stats.ttest_ind_from_stats(
-        table["trained_mean"].to_numpy(float),
-        table["trained_sd"].to_numpy(float),
-        table["n_trained"].to_numpy(float),
-        table["initial_mean"].to_numpy(float),
-        table["initial_sd"].to_numpy(float),
-        table["n_initial"].to_numpy(float),
+        table[d.TRAINED_MEAN].to_numpy(float),
+        table[d.TRAINED_SD].to_numpy(float),
+        table[d.N_TRAINED].to_numpy(float),
+        table[d.INITIAL_MEAN].to_numpy(float),
+        table[d.INITIAL_SD].to_numpy(float),
+        table[d.N_INITIAL].to_numpy(float),
         equal_var=False,
     )
     return np.asarray(result.pvalue, dtype=np.float64)

@@ -6,9 +6,12 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from complexity_lab.statistics import columns as d
 from complexity_lab.statistics.correlation import RankCorrelation, spearman
-from complexity_lab.statistics.decomposition import THREE, decompose
+from complexity_lab.statistics.decomposition import THREE, decompose, share_of
 from complexity_lab.statistics.intervals import Interval, median_interval, signed_rank_p, wilson
+from complexity_lab.statistics.rows import NUMBER
+from complexity_lab.tables import columns as c
 
 SIGNIFICANCE: Final = 0.05
 """A model counts as significant when its Benjamini-Hochberg adjusted p-value is at most this."""
@@ -63,21 +66,21 @@ def summarize(
         rng: drives the bootstrap and the permutations.
         metric: which rows of ``ratios``.
     """
-    table = ratios.loc[(ratios["metric"] == metric) & ratios["ratio"].notna()]
-    ratio = table["ratio"].to_numpy(float)
+    table = ratios.loc[(ratios[c.METRIC] == metric) & ratios[c.PLANE].isna() & ratios[d.RATIO].notna()]
+    ratio = table[d.RATIO].to_numpy(float)
     parts = decompose(table)
-    shares = parts["sign_bias_share"].dropna().to_numpy(float)
-    independent = parts.loc[parts["iid_mean"].notna()]
-    below_null = int((independent["below_null"] > 0).sum())
-    three = parts.loc[(parts["parts"] == THREE) & parts["arrangement_share"].notna()]
-    significant = table["q_value"].to_numpy(float) <= SIGNIFICANCE
-    sized = table.loc[table["parameters"].notna()]
+    shares = parts[share_of(d.SIGN_BIAS)].dropna().to_numpy(float)
+    independent = parts.loc[parts[d.IID_MEAN].notna()]
+    below_null = int((independent[d.BELOW_NULL] > 0).sum())
+    three = parts.loc[(parts[d.PARTS] == THREE) & parts[share_of(d.ARRANGEMENT)].notna()]
+    significant = table[d.Q_VALUE].to_numpy(float) <= SIGNIFICANCE
+    sized = table.loc[table[c.PARAMETERS].notna()]
     return ZooSummary(
         metric=metric,
         n_models=len(models),
-        n_ok=int((models["status"] == "ok").sum()),
-        n_failed=int((models["status"] == "failed").sum()),
-        n_skipped=int((models["status"] == "skipped").sum()),
+        n_ok=int((models[c.STATUS] == "ok").sum()),
+        n_failed=int((models[c.STATUS] == "failed").sum()),
+        n_skipped=int((models[c.STATUS] == "skipped").sum()),
         n_compared=len(table),
         n_below=int((ratio < 1).sum()),
         below=wilson(int((ratio < 1).sum()), len(table)),
@@ -86,23 +89,23 @@ def summarize(
         lowest_ratio=float(ratio.min()) if len(ratio) else np.nan,
         highest_ratio=float(ratio.max()) if len(ratio) else np.nan,
         wilcoxon_p=signed_rank_p(ratio),
-        n_tested=int(table["p_value"].notna().sum()),
+        n_tested=int(table[d.P_VALUE].notna().sum()),
         n_significant=int(significant.sum()),
         n_significant_below=int((significant & (ratio < 1)).sum()),
-        correlation=spearman(sized["ratio"].to_numpy(float), sized["parameters"].to_numpy(float), rng=rng),
+        correlation=spearman(sized[d.RATIO].to_numpy(float), sized[c.PARAMETERS].to_numpy(float), rng=rng),
         median_sign_bias_share=float(np.median(shares)) if len(shares) else np.nan,
         n_with_share=len(shares),
-        median_distribution_share=float(three["distribution_share"].median()),
-        median_arrangement_share=float(three["arrangement_share"].median()),
+        median_distribution_share=float(three[share_of(d.DISTRIBUTION)].median()),
+        median_arrangement_share=float(three[share_of(d.ARRANGEMENT)].median()),
         n_three_parts=len(three),
         n_null=len(independent),
         n_below_null=below_null,
         below_null=wilson(below_null, len(independent)),
-        n_gained=int((independent["gained"] > 0).sum()),
-        n_gained_known=int(independent["gained"].notna().sum()),
-        n_saturated=int(table["saturated"].sum()),
-        initial_seeds=_range(table["n_initial"]),
-        trained_seeds=_range(table["n_trained"]),
+        n_gained=int((independent[d.GAINED] > 0).sum()),
+        n_gained_known=int(independent[d.GAINED].notna().sum()),
+        n_saturated=int(table[d.SATURATED].sum()),
+        initial_seeds=_range(table[d.N_INITIAL]),
+        trained_seeds=_range(table[d.N_TRAINED]),
     )
 
 
@@ -111,6 +114,7 @@ class MetricSummary:
     """One metric's line in a table of metrics."""
 
     metric: str
+    plane: int | None  # 0 the least significant; None for sums and metrics without planes
     n_compared: int
     n_below: int  # ratio below 1
     below: Interval  # share, Wilson
@@ -119,22 +123,29 @@ class MetricSummary:
     n_significant: int  # q at most SIGNIFICANCE, in either direction
 
 
-def summarize_metrics(ratios: pd.DataFrame, *, rng: np.random.Generator) -> list[MetricSummary]:
-    """Return one record per metric that has a ratio, in the order of the comparison."""
-    known = ratios.loc[ratios["ratio"].notna()]
+def summarize_metrics(ratios: pd.DataFrame, *, seed: int = 0) -> list[MetricSummary]:
+    """Return one record per metric and plane that has a ratio, in the order of the comparison.
+
+    Args:
+        ratios: what :func:`complexity_lab.statistics.ratios.compare` returned.
+        seed: of the bootstrap, the same for each metric, so that none depends on which others were measured.
+    """
+    known = ratios.loc[ratios[d.RATIO].notna()]
     records = []
-    for metric, table in known.groupby("metric", sort=False):
-        ratio = table["ratio"].to_numpy(float)
+    for _, table in known.groupby(NUMBER, sort=False, dropna=False):
+        metric, plane = table[c.METRIC].iloc[0], table[c.PLANE].iloc[0]
+        ratio = table[d.RATIO].to_numpy(float)
         n_below = int((ratio < 1).sum())
         records.append(
             MetricSummary(
                 metric=str(metric),
+                plane=None if pd.isna(plane) else int(plane),
                 n_compared=len(ratio),
                 n_below=n_below,
                 below=wilson(n_below, len(ratio)),
-                median_ratio=median_interval(ratio, rng=rng),
+                median_ratio=median_interval(ratio, rng=np.random.default_rng(seed)),
                 wilcoxon_p=signed_rank_p(ratio),
-                n_significant=int((table["q_value"] <= SIGNIFICANCE).sum()),
+                n_significant=int((table[d.Q_VALUE] <= SIGNIFICANCE).sum()),
             )
         )
     return records

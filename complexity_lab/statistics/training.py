@@ -1,139 +1,141 @@
-"""Training experiments, table to table: runs to means over seeds, beside the numbers that the paper prints."""
+"""Training experiments, table to table: runs to means over seeds, next to the numbers that the MoMos paper prints."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
 from math import floor
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from complexity_lab.tables.training import read_training
+from complexity_lab.statistics import columns as d
+from complexity_lab.tables import columns as c
 
-PUBLISHED = Path(__file__).with_name("momos_published.csv")
-KEYS = ["model", "kind", "bits", "s", "capacity"]
-NAMES_IN_PAPER = {"tiny_vit_5m": "tiny_vit"}  # ours to the paper's, where they differ
-PAPER_RECIPE = {"learning_rate": {"mlp": 3e-4, "resnet20": 0.1, "tiny_vit_5m": 3e-4, "mobilevit_xxs": 3e-4}} | {
-    "batch_size": dict.fromkeys(("mlp", "resnet20", "tiny_vit_5m", "mobilevit_xxs"), 128),
-    "epochs_planned": dict.fromkeys(("mlp", "resnet20", "tiny_vit_5m", "mobilevit_xxs"), 200),
-    "image_size": {"mlp": 32, "resnet20": 32, "tiny_vit_5m": 224, "mobilevit_xxs": 224},
-}  # as the paper's program has them by default
-PAPER_PARAMETERS = {"mlp": 986_634, "resnet20": 269_722, "tiny_vit": 5_392_764, "mobilevit_xxs": 954_234}
+PUBLISHED: Final = Path(__file__).with_name("momos_published.csv")
+KEYS: Final = [c.ARCHITECTURE, c.METHOD_KIND, c.BITS, c.S, c.CAPACITY]
+"""What a number of the paper's tables is of."""
+
+BDM: Final = "bdm"
+PAPER_ORDER: Final = ("mlp", "mlp5", "resnet20", "tiny_vit_5m", "mobilevit_xxs")
+KIND_ORDER: Final = ("baseline", "qat", "momos", "momos+qat")
+NAMES_IN_PAPER: Final = {"tiny_vit_5m": "tiny_vit"}  # ours to the paper's, where they differ
+PAPER_RECIPE: Final[dict[str, dict[str, float]]] = {
+    c.LEARNING_RATE: {"mlp": 3e-4, "resnet20": 0.1, "tiny_vit_5m": 3e-4, "mobilevit_xxs": 3e-4},
+    c.BATCH_SIZE: dict.fromkeys(("mlp", "resnet20", "tiny_vit_5m", "mobilevit_xxs"), 128),
+    c.EPOCHS_PLANNED: dict.fromkeys(("mlp", "resnet20", "tiny_vit_5m", "mobilevit_xxs"), 200),
+    c.IMAGE_SIZE: {"mlp": 32, "resnet20": 32, "tiny_vit_5m": 224, "mobilevit_xxs": 224},
+}
+"""As the paper's program has them by default."""
+
+PAPER_PARAMETERS: Final = {"mlp": 986_634, "resnet20": 269_722, "tiny_vit": 5_392_764, "mobilevit_xxs": 954_234}
+_AVERAGED: Final = {
+    d.ACCURACY: (c.TEST_ACCURACY_FINAL, 100),
+    d.ACCURACY_BEST: (c.TEST_ACCURACY_BEST, 100),
+    c.RAC: (c.RAC, 1),
+    d.BDM_RATIO: (d.BDM_RATIO, 1),
+    c.DISTORTION: (c.DISTORTION_FINAL, 1),
+    c.EPOCHS: (c.EPOCHS, 1),
+    c.SECONDS: (c.SECONDS, 1),
+}
+"""Means: the column of the runs each is of, and what it is multiplied by."""
+
+_PRINTED: Final = {
+    "accuracy_percent": d.ACCURACY_PRINTED,
+    "accuracy_sd": d.ACCURACY_SD_PRINTED,
+    "rac": d.RAC_PRINTED,
+    "bdm_ratio": d.BDM_RATIO_PRINTED,
+}
+METHOD_COLUMNS: Final = [c.MODEL, c.DATASET, c.ARCHITECTURE, c.METHOD, *KEYS[1:], c.SEED]
 
 
-@dataclass(frozen=True)
-class TrainingTables:
-    """The tables of one experiment."""
-
-    runs: pd.DataFrame
-    epochs: pd.DataFrame
-
-    @classmethod
-    def read(cls, directory: Path) -> TrainingTables:
-        """Read an experiment.
-
-        Raises:
-            InputError: the directory holds none.
-        """
-        return cls(read_training(directory, "runs"), read_training(directory, "epochs"))
-
-    @cached_property
-    def ok(self) -> pd.DataFrame:
-        """Runs that ended well."""
-        return self.runs.loc[self.runs["status"] == "ok"]
-
-    @cached_property
-    def curves(self) -> pd.DataFrame:
-        """Epochs with the columns of their run."""
-        columns = ["run", "dataset", "model", "method", *KEYS[1:], "seed"]
-        return self.epochs.merge(self.ok[columns], on="run", how="inner")
+def sd_of(column: str) -> str:
+    """Return the column that holds the sample sd of a mean over seeds."""
+    return f"{column}_sd"
 
 
-def means_over_seeds(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per model and method: mean and sd over seeds of accuracy, RAC and BDM ratio.
+def with_methods(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """Return the curves of runs that ended well, with METHOD_COLUMNS of their run."""
+    ok = runs.loc[runs[c.STATUS] == "ok", METHOD_COLUMNS]
+    return curves.drop(columns=c.SEED).merge(ok, on=c.MODEL, how="inner")
 
-    Accuracies are in percent, the final one also with its range; ``failed`` counts runs that did not end. Models in
-    the order of the paper's table, baseline first, then bits, block size and capacity descending.
+
+def means_over_seeds(runs: pd.DataFrame, ratios: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per network and method: mean and sd over seeds of accuracy, RAC, BDM ratio and more.
+
+    Accuracies are in percent, the final one also with its range; ``bdm_ratio`` is that of the last to the first step;
+    ``seeds`` counts runs that ended well, ``failed`` those that did not. Networks in the order of the paper's table,
+    others by name; baseline first, then bits, block size and capacity descending.
+
+    Args:
+        runs: the table of runs.
+        ratios: what :func:`complexity_lab.statistics.trajectory.ratios` returned.
     """
-    rows = []
-    for (model, method), group in runs.groupby(["model", "method"], sort=False):
-        ok = group.loc[group["status"] == "ok"]
-        first = group.iloc[0]
-        row = {name: first[name] for name in ["dataset", *KEYS]} | {"model": model, "method": method}
-        row |= {"classes": first["classes"], "seeds": len(ok), "failed": len(group) - len(ok)}
-        for name, column, scale in (
-            ("accuracy", "test_accuracy_final", 100),
-            ("accuracy_best", "test_accuracy_best", 100),
-            ("rac", "rac", 1),
-            ("bdm_ratio", "bdm_ratio", 1),
-            ("distortion", "distortion_final", 1),
-            ("epochs", "epochs", 1),
-            ("seconds", "seconds", 1),
-        ):
-            values = scale * ok[column].astype(float)
-            row |= {name: values.mean(), f"{name}_sd": values.std(ddof=1)}
-            if name == "accuracy":
-                row |= {"accuracy_low": values.min(), "accuracy_high": values.max()}
-        rows.append(row)
-    table = pd.DataFrame(rows)
-    order = {kind: rank for rank, kind in enumerate(("baseline", "qat", "momos", "momos+qat"))}
-    models = {model: rank for rank, model in enumerate(_models_by_size(runs))}
-    keys = table.assign(
-        _model=table["model"].map(models),
-        _kind=table["kind"].map(order),
-        _bits=-table["bits"],
-        _s=table["s"].fillna(0),
-        _capacity=-table["capacity"].fillna(0),
+    bdm = ratios.loc[(ratios[c.METRIC] == BDM) & ratios[c.PLANE].isna()].drop_duplicates(c.MODEL, keep="last")
+    table = runs.assign(**{d.BDM_RATIO: runs[c.MODEL].map(bdm.set_index(c.MODEL)[d.RATIO])})
+    rows = [_means(group) for _, group in table.groupby([c.ARCHITECTURE, c.METHOD], sort=False)]
+    whole = dict.fromkeys((c.BITS, c.S, c.CLASSES), "Int64")
+    means = pd.DataFrame(rows, columns=list(_means(table))).astype(whole | {c.CAPACITY: float})
+    return _in_order(means)
+
+
+def _means(group: pd.DataFrame) -> dict[str, Any]:
+    first = [c.DATASET, *KEYS, c.METHOD, c.CLASSES]
+    ok = group.loc[group[c.STATUS] == "ok"]
+    row: dict[str, Any] = {name: group[name].iloc[0] if len(group) else None for name in first}
+    row |= {d.SEEDS: len(ok), d.FAILED: len(group) - len(ok)}
+    for name, (column, scale) in _AVERAGED.items():
+        values = scale * ok[column].astype(float)
+        row |= {name: values.mean(), sd_of(name): values.std(ddof=1)}
+        if name == d.ACCURACY:
+            row |= {d.ACCURACY_LOW: values.min(), d.ACCURACY_HIGH: values.max()}
+    return row
+
+
+def _in_order(means: pd.DataFrame) -> pd.DataFrame:
+    others = sorted(set(means[c.ARCHITECTURE]) - set(PAPER_ORDER))
+    ranks = {name: rank for rank, name in enumerate((*PAPER_ORDER, *others))}
+    keys = pd.DataFrame(
+        {
+            "network": means[c.ARCHITECTURE].map(ranks),
+            "kind": means[c.METHOD_KIND].map({kind: rank for rank, kind in enumerate(KIND_ORDER)}),
+            "bits": -means[c.BITS].astype(float),
+            "s": means[c.S].astype(float).fillna(0),
+            "capacity": -means[c.CAPACITY].fillna(0),
+        }
     )
-    places = keys.sort_values(["_model", "_kind", "_bits", "_s", "_capacity"], kind="stable").index
-    return table.loc[places].reset_index(drop=True)
-
-
-def _models_by_size(runs: pd.DataFrame) -> list[str]:
-    """Return models in the order of the paper's table where it has them, others after them by name."""
-    known = ["mlp", "mlp5", "resnet20", "tiny_vit_5m", "mobilevit_xxs"]
-    found = sorted(set(runs["model"]))
-    return [model for model in known if model in found] + [model for model in found if model not in known]
+    return means.loc[keys.sort_values(["network", "kind", "bits", "s", "capacity"], kind="stable").index].reset_index(
+        drop=True
+    )
 
 
 def published() -> pd.DataFrame:
     """Return the numbers printed in Tables 1 and 2 of arXiv 2602.14896: accuracy in percent with sd, RAC, BDM ratio."""
-    table = pd.read_csv(PUBLISHED).rename(columns={"method": "kind", "block_size": "s"})
-    return table.assign(model=table["model"].replace({paper: ours for ours, paper in NAMES_IN_PAPER.items()}))
+    table = pd.read_csv(PUBLISHED)
+    table = table.rename(columns={"model": c.ARCHITECTURE, "method": c.METHOD_KIND, "block_size": c.S, **_PRINTED})
+    ours = {paper: name for name, paper in NAMES_IN_PAPER.items()}
+    return table.assign(**{c.ARCHITECTURE: table[c.ARCHITECTURE].replace(ours)})
 
 
-def beside_published(table: pd.DataFrame) -> pd.DataFrame:
+def with_published(means: pd.DataFrame) -> pd.DataFrame:
     """Return our means with the printed values in columns that end in ``_printed``; missing where nothing is printed.
 
     ``rac_formula`` is what the paper's formula gives for the paper's own parameter count, to tell a printed value that
     does not follow from it.
     """
-    theirs = published()[[*KEYS, "accuracy_percent", "accuracy_sd", "rac", "bdm_ratio"]].rename(
-        columns={
-            "accuracy_percent": "accuracy_printed",
-            "accuracy_sd": "accuracy_sd_printed",
-            "rac": "rac_printed",
-            "bdm_ratio": "bdm_ratio_printed",
-        }
-    )
     # missing keys must meet: pandas joins NaN with NaN only as numbers of one type
-    left = table.astype({"bits": float, "s": float, "capacity": float})
-    right = theirs.astype({"bits": float, "s": float, "capacity": float})
-    joined = left.merge(right, on=KEYS, how="left")
-    joined["rac_formula"] = [_rac_of_paper(row) for row in joined.to_dict("records")]
-    return joined
+    numbers = dict.fromkeys((c.BITS, c.S, c.CAPACITY), float)
+    printed = published()[[*KEYS, *_PRINTED.values()]].astype(numbers)
+    joined = means.astype(numbers).merge(printed, on=KEYS, how="left")
+    formula = [_rac_of_paper(*key) for key in joined[[c.ARCHITECTURE, c.BITS, c.S, c.CAPACITY]].itertuples(index=False)]
+    return joined.assign(**{d.RAC_FORMULA: formula}).astype({c.BITS: "Int64", c.S: "Int64"})
 
 
-def _rac_of_paper(row: dict[Any, Any]) -> float:
-    """Return RAC by the paper's formula at the paper's parameter count; NaN for models that it does not have."""
-    name = str(row["model"])
-    n = PAPER_PARAMETERS.get(NAMES_IN_PAPER.get(name, name))
-    bits, s, capacity = (float(row[key]) for key in ("bits", "s", "capacity"))
+def _rac_of_paper(network: str, bits: float, s: float, capacity: float) -> float:
+    """Return RAC by the paper's formula at the paper's parameter count; NaN for networks that it does not have."""
     if np.isnan(s):
         return 32 / bits
+    n = PAPER_PARAMETERS.get(NAMES_IN_PAPER.get(network, network))
     if n is None or np.isnan(capacity):
         return float("nan")
     m = -(-n // int(s))

@@ -1,6 +1,6 @@
 """Complexity over training, table to table: ratios to the start and to the shuffled self, spread over seeds, losses.
 
-A ratio to the start divides a number by that of the same run at its reference: the step that ``series`` names, else
+A ratio to the start divides a number by that of the same run at its reference: the step that ``runs`` names, else
 step 0, else the first step measured. A ratio to the shuffled self divides it by the mean of the shuffles of the same
 weights: below 1 is arrangement that no distribution of values explains.
 """
@@ -8,112 +8,157 @@ weights: below 1 is arrangement that no distribution of values explains.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from complexity_lab.statistics.rows import plane_of
-from complexity_lab.tables.steps import LOSSES, read_steps
+from complexity_lab.statistics import columns as d
+from complexity_lab.statistics.losses import LOSSES, NUMBERS
+from complexity_lab.statistics.rows import AMOUNT, NUMBER, measured, of_null
+from complexity_lab.tables import columns as c
 
-RUN_COLUMNS: Final = ("run", "name", "group", "network", "examples", "seed")
+Floats = npt.NDArray[np.float64]
+RUN_COLUMNS: Final = (
+    *(c.MODEL, c.NAME, c.GROUP, c.ARCHITECTURE, c.PARAMETERS, c.EXAMPLES, c.LABELS, c.WEIGHT_DECAY, c.SEED),
+)
+"""Of ``runs``, in every table here: what a run is."""
+
+POINT: Final = [c.MODEL, c.STEP]
 RATE: Final = "raw/compressed"  # unit of compressors, whose value rises as weights get simpler
-SHUFFLED: Final = "_shuffle_mean"
-NULLS: Final = ("_shuffle_mean", "_shuffle_sd")  # suffixes of rows that are no metrics themselves
+NEIGHBOURS: Final = 2  # measured steps on each side whose shuffles give the spread: 5 x 10 shuffles have sd within 10 %
+
+RATIO_COLUMNS: Final[dict[str, str]] = {
+    **dict.fromkeys(RUN_COLUMNS, "of the run"),
+    c.STEP: "optimizer steps taken",
+    c.EPOCH: "passes over the training examples; NaN if unknown",
+    c.METRIC: "what was measured",
+    c.PLANE: "bit plane, 0 the least significant; missing for sums and metrics without planes",
+    c.UNIT: "unit of value",
+    c.VALUE: "of the whole network",
+    c.REFERENCE: "step that ratio is relative to",
+    d.RATIO: "to the reference; of compressed sizes for compressors; NaN where there is none, or it is 0",
+    d.RATIO_SHUFFLED: "to the mean of the shuffles of the same weights; NaN without",
+    d.Z_SHUFFLED: "(value - mean of shuffles) / their sd at this step",
+    d.Z_SMOOTHED: "the same with the root mean square of the sd over two measured steps on each side",
+    **dict.fromkeys(LOSSES, "of this step"),
+}
+TENSOR_RATIO_COLUMNS: Final[dict[str, str]] = {
+    **dict.fromkeys(RUN_COLUMNS, "of the run"),
+    c.STEP: "optimizer steps taken",
+    c.TENSOR: "name",
+    c.KIND: "of the tensor",
+    c.METRIC: "what was measured",
+    c.PLANE: "bit plane, 0 the least significant; missing for sums and metrics without planes",
+    c.VALUE: "of the tensor",
+    d.RATIO_SHUFFLED: "to the mean of the shuffles of the same tensor",
+}
+EXTREME_COLUMNS: Final[dict[str, str]] = {
+    **dict.fromkeys(RUN_COLUMNS, "of the run"),
+    c.METRIC: "what was measured",
+    c.UNIT: "of last",
+    c.REFERENCE: "step that ratios are relative to",
+    d.LAST: "value at the end, in the unit of the metric",
+    d.LAST_STEP: "the last step with a ratio",
+    d.LAST_RATIO: "to the reference, at the end",
+    d.LAST_RATIO_SHUFFLED: "to the shuffled self, at the end",
+    d.LOWEST_STEP: "where the ratio to the reference was lowest",
+    d.LOWEST_RATIO: "that ratio",
+}
 
 
-@dataclass(frozen=True)
-class TrajectoryTables:
-    """The tables of a series, of a study of trajectories, or of watched trainings."""
-
-    steps: pd.DataFrame
-    series: pd.DataFrame
-
-    @classmethod
-    def read(cls, directory: Path) -> TrajectoryTables:
-        """Read a directory.
-
-        Raises:
-            InputError: it holds no such tables, or a part is damaged.
-        """
-        return cls(read_steps(directory, "steps"), read_steps(directory, "series"))
-
-    @cached_property
-    def numbers(self) -> pd.DataFrame:
-        """Numbers of whole networks that exist, with the columns of their run."""
-        ok = self.steps.loc[(self.steps["scope"] == "model") & (self.steps["status"] == "ok")]
-        found = ok.drop(columns=["seed"]).merge(self.series[[*RUN_COLUMNS, "reference"]], on="run", how="inner")
-        return found.sort_values(["group", "run", "step", "metric"], kind="stable", ignore_index=True)
-
-    @cached_property
-    def failures(self) -> pd.DataFrame:
-        """One row per run and step of which a number of the network failed: the first reason."""
-        failed = self.steps.loc[(self.steps["scope"] == "model") & (self.steps["status"] == "failed")]
-        return failed.drop_duplicates(["run", "step"])[["run", "step", "source", "reason"]].reset_index(drop=True)
-
-    @cached_property
-    def losses(self) -> pd.DataFrame:
-        """One row per run and step that has losses or accuracies: epoch and these, with the columns of the run."""
-        each = self.steps.drop_duplicates(["run", "step"]).dropna(subset=list(LOSSES), how="all")
-        each = each[["run", "step", "epoch", *LOSSES]].merge(self.series[list(RUN_COLUMNS)], on="run", how="inner")
-        return each.sort_values(["group", "run", "step"], kind="stable", ignore_index=True)
-
-    @cached_property
-    def metrics(self) -> list[str]:
-        """Metrics of whole networks, in the order of their names; means and spreads of shuffles are none."""
-        return sorted(name for name in set(self.numbers["metric"]) if not name.endswith(NULLS))
-
-    @cached_property
-    def ratios(self) -> pd.DataFrame:
-        """One row per run, step and metric: ``value``, ``ratio`` to the start and ``ratio_shuffled``.
-
-        ``reference`` is the step that ``ratio`` is relative to. A ratio is missing where its denominator is, or is 0.
-        Of compressors it is the ratio of compressed sizes, so that less is simpler everywhere.
-        """
-        found = self.numbers.loc[self.numbers["metric"].isin(self.metrics)]
-        found = found.drop(columns=["reference"]).merge(references(self.numbers), on="run", how="left")
-        found = found.assign(
-            amount=found["value"].where(found["unit"] != RATE, 1 / found["value"].replace(0.0, np.nan))
-        )
-        start = found.loc[found["step"] == found["reference"], ["run", "metric", "amount"]]
-        found = found.merge(start.rename(columns={"amount": "start"}), on=["run", "metric"], how="left")
-        shuffled = self.numbers.loc[self.numbers["metric"].str.endswith(SHUFFLED), ["run", "step", "metric", "value"]]
-        shuffled = shuffled.assign(metric=shuffled["metric"].str.removesuffix(SHUFFLED))
-        shuffled = shuffled.rename(columns={"value": "shuffled"})
-        found = found.merge(shuffled, on=["run", "step", "metric"], how="left")
-        found = found.assign(
-            ratio=found["amount"] / found["start"].replace(0.0, np.nan),
-            ratio_shuffled=found["amount"] / found["shuffled"].replace(0.0, np.nan),
-        )
-        kept = [*RUN_COLUMNS, "step", "epoch", "metric", "unit", "value", "reference", "ratio", "ratio_shuffled"]
-        return found[[*kept, *LOSSES]].sort_values(["group", "run", "step", "metric"], kind="stable", ignore_index=True)
+def numbers(runs: pd.DataFrame, measurements: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """Return the measurements of whole networks that exist, null models included, with their run, epoch and losses."""
+    kept = (measurements[c.SCOPE] == "model") & (measurements[c.STATUS] == "ok")
+    found = measurements.loc[kept].drop(columns=c.SEED)
+    found = found.merge(runs[[*RUN_COLUMNS, c.REFERENCE]], on=c.MODEL, how="inner")
+    found = found.merge(curves[[*POINT, *NUMBERS]], on=POINT, how="left")
+    return found.sort_values([c.GROUP, *POINT, *NUMBER], kind="stable", na_position="first", ignore_index=True)
 
 
-def references(numbers: pd.DataFrame) -> pd.DataFrame:
-    """Return the reference step of each run: as its row of ``series`` says, else 0 if measured, else the first.
+def references(found: pd.DataFrame) -> pd.DataFrame:
+    """Return the reference step of each run: as ``runs`` says, else 0 if measured, else the first.
 
-    A reference that a series names and that could not be measured stays the reference: its ratios do not exist.
+    A reference that is named and could not be measured stays the reference: its ratios do not exist.
     """
-    rows = []
-    for run, group in numbers.groupby("run", sort=True):
-        named = group["reference"].iloc[0]
-        rows.append({"run": run, "reference": int(group["step"].min() if pd.isna(named) else named)})
-    return pd.DataFrame(rows, columns=["run", "reference"])
+    runs = found.groupby(c.MODEL, sort=True).agg(**{c.REFERENCE: (c.REFERENCE, "first"), "first": (c.STEP, "min")})
+    return runs[c.REFERENCE].fillna(runs["first"]).astype("Int64").reset_index()
 
 
-def over_seeds(table: pd.DataFrame, columns: Sequence[str], keys: Sequence[str] = ("metric",)) -> pd.DataFrame:
+def ratios(found: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per run, step, metric and plane, columns RATIO_COLUMNS.
+
+    Args:
+        found: what :func:`numbers` returned.
+    """
+    keys = [*POINT, *NUMBER]
+    table = measured(found).drop(columns=c.REFERENCE).merge(references(found), on=c.MODEL, how="left")
+    value = table[c.VALUE].astype(float)
+    table = table.assign(**{AMOUNT: value.where(table[c.UNIT] != RATE, 1 / value.replace(0.0, np.nan))})
+    start = table.loc[table[c.STEP] == table[c.REFERENCE], [c.MODEL, *NUMBER, AMOUNT]]
+    table = table.merge(start.rename(columns={AMOUNT: "start"}), on=[c.MODEL, *NUMBER], how="left")
+    for statistic in ("mean", "sd"):
+        null = of_null(found, "shuffle", statistic)[[*keys, c.VALUE]].rename(columns={c.VALUE: statistic})
+        table = table.merge(null, on=keys, how="left")
+    smooth = table.groupby([c.MODEL, *NUMBER], sort=False, dropna=False)["sd"].transform(
+        lambda sd: smoothed(sd.to_numpy(float))
+    )
+    above = table[AMOUNT] - table["mean"]
+    derived = {
+        d.RATIO: table[AMOUNT] / table["start"].replace(0.0, np.nan),
+        d.RATIO_SHUFFLED: table[AMOUNT] / table["mean"].replace(0.0, np.nan),
+        d.Z_SHUFFLED: above / table["sd"].replace(0.0, np.nan),
+        d.Z_SMOOTHED: above / smooth,
+    }
+    return table.assign(**derived)[list(RATIO_COLUMNS)]
+
+
+def smoothed(sd: Floats) -> Floats:
+    """Return the root mean square of each standard deviation and its neighbours in time, NaN where it is 0.
+
+    >>> smoothed(np.array([1.0, 1.0, 1.0, 1.0, 7.0])).round(2).tolist()
+    [1.0, 1.0, 3.26, 3.61, 4.12]
+    """
+    found = np.array([np.sqrt(np.mean(sd[max(0, i - NEIGHBOURS) : i + NEIGHBOURS + 1] ** 2)) for i in range(len(sd))])
+    return np.where(found > 0, found, np.nan)
+
+
+def tensor_ratios(runs: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per run, step, tensor, metric and plane that has shuffles, columns TENSOR_RATIO_COLUMNS."""
+    kept = (measurements[c.SCOPE] == "tensor") & (measurements[c.STATUS] == "ok")
+    rows = measurements.loc[kept].drop(columns=c.SEED)
+    keys = [*POINT, c.TENSOR, *NUMBER]
+    shuffled = of_null(rows, "shuffle", "mean")[[*keys, c.VALUE]].rename(columns={c.VALUE: "mean"})
+    table = measured(rows).merge(shuffled, on=keys, how="inner").merge(runs[list(RUN_COLUMNS)], on=c.MODEL)
+    ratio = table[c.VALUE] / table["mean"].replace(0.0, np.nan)
+    return table.assign(**{d.RATIO_SHUFFLED: ratio})[list(TENSOR_RATIO_COLUMNS)]
+
+
+def with_runs(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """Return the points of curves that have any loss or accuracy, with the columns of their run."""
+    known = curves.dropna(subset=list(LOSSES), how="all")[[*POINT, *NUMBERS]]
+    found = known.merge(runs[list(RUN_COLUMNS)], on=c.MODEL, how="inner")
+    return found.sort_values([c.GROUP, *POINT], kind="stable", ignore_index=True)
+
+
+def step_failures(measurements: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """Return ``model step source reason`` of steps of which a number of the network failed: the first reason."""
+    failed = measurements.loc[(measurements[c.SCOPE] == "model") & (measurements[c.STATUS] == "failed")]
+    first = failed.drop_duplicates(POINT)[[*POINT, c.REASON]]
+    return first.merge(curves[[*POINT, c.SOURCE]], on=POINT, how="left")[[*POINT, c.SOURCE, c.REASON]]
+
+
+def over_seeds(table: pd.DataFrame, columns: Sequence[str], keys: Sequence[str] = NUMBER) -> pd.DataFrame:
     """Return one row per group, step and ``keys``: means of ``columns`` over the runs of the group.
 
     Args:
-        table: with columns ``group``, ``run`` and ``step``, such as ``TrajectoryTables.ratios`` or ``losses``.
+        table: with columns ``group``, ``model`` and ``step``, such as :func:`ratios` or :func:`with_runs`.
         columns: numbers to average; of each come ``NAME`` (mean of the runs that have it), ``NAME_sd`` (sample sd,
             missing for one run) and ``NAME_runs``.
         keys: what else tells rows apart.
     """
-    grouped = table.groupby(["group", "step", *keys], sort=True, dropna=False)
+    grouped = table.groupby([c.GROUP, c.STEP, *keys], sort=True, dropna=False)
     parts: dict[str, pd.Series] = {}
     for column in columns:
         parts |= {
@@ -124,56 +169,36 @@ def over_seeds(table: pd.DataFrame, columns: Sequence[str], keys: Sequence[str] 
     return pd.DataFrame(parts).reset_index()
 
 
-def smallest_loss(tables: TrajectoryTables, column: str = "validation_loss") -> pd.DataFrame:
-    """Return one row per run: the first step of the smallest loss, ``step`` and ``loss``; none for runs without it."""
-    known = tables.losses.dropna(subset=[column])
-    first = known.sort_values(["run", column, "step"], kind="stable").drop_duplicates("run")
-    found = first[[*RUN_COLUMNS, "step", column]].rename(columns={column: "loss"})
-    return found.sort_values(["group", "run"], kind="stable", ignore_index=True)
+def smallest_losses(losses: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per run and loss that is known: ``column``, the first ``step`` of the smallest, and ``loss``.
 
-
-def planes(tables: TrajectoryTables) -> pd.DataFrame:
-    """Return the rows of ``ratios`` that speak of one bit plane, with its number ``plane`` (0 least significant)."""
-    found = tables.ratios.loc[_is_plane(tables.ratios["metric"])]
-    return found.assign(plane=found["metric"].map(plane_of).astype(int)).reset_index(drop=True)
-
-
-def _is_plane(metrics: pd.Series[str]) -> pd.Series[bool]:
-    return metrics.map(lambda metric: plane_of(metric) is not None).astype(bool)
-
-
-def extremes(tables: TrajectoryTables) -> pd.DataFrame:
-    """Return one row per run and metric (planes left out): ratio to the start at the end, and where it was lowest.
-
-    Columns: those of the run, ``metric``, ``reference``, ``last_step``, ``last_ratio``, ``lowest_step``,
-    ``lowest_ratio``, ``last_ratio_shuffled``, and ``last``, the value at the end in the unit of the metric.
+    Args:
+        losses: what :func:`with_runs` returned.
     """
-    known = tables.ratios.loc[~_is_plane(tables.ratios["metric"]) & tables.ratios["ratio"].notna()]
-    rows = []
-    for (run, metric), group in known.groupby(["run", "metric"], sort=True):
-        last, lowest = group.iloc[-1], group.iloc[int(group["ratio"].to_numpy(float).argmin())]
-        rows.append(
-            {name: last[name] for name in RUN_COLUMNS}
-            | {"run": run, "metric": metric, "reference": last["reference"]}
-            | {"last": last["value"], "last_step": last["step"]}
-            | {"last_ratio": last["ratio"], "last_ratio_shuffled": last["ratio_shuffled"]}
-            | {"lowest_step": lowest["step"], "lowest_ratio": lowest["ratio"]}
-        )
-    return pd.DataFrame(rows)
+    found = []
+    for column in (c.TRAIN_LOSS, c.VALIDATION_LOSS):
+        known = losses.dropna(subset=[column]).sort_values([c.MODEL, column, c.STEP], kind="stable")
+        first = known.drop_duplicates(c.MODEL)[[*RUN_COLUMNS, c.STEP, column]].assign(**{d.COLUMN: column})
+        found.append(first.rename(columns={column: d.LOSS}))
+    return pd.concat(found).sort_values([c.GROUP, c.MODEL, d.COLUMN], kind="stable", ignore_index=True)
 
 
-def by_step(tables: TrajectoryTables, metrics: Sequence[str]) -> pd.DataFrame:
-    """Return one row per run and step, also of those that failed: losses, and of each metric two ratios.
+def extremes(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per run and metric (planes left out), columns EXTREME_COLUMNS.
 
-    Columns: ``run``, ``step``, ``epoch``, losses and accuracies, ``METRIC_ratio`` to the start and ``METRIC_shuffled``
-    to the shuffled self, ``source``, and ``reason``, the first why a number of the network failed.
+    Args:
+        table: what :func:`ratios` returned.
     """
-    each = tables.steps.drop_duplicates(["run", "step"])
-    found = each[["run", "step", "epoch", *LOSSES, "source"]].merge(
-        tables.failures[["run", "step", "reason"]], on=["run", "step"], how="left"
+    known = table.loc[table[c.PLANE].isna() & table[d.RATIO].notna()]
+    keys = [c.MODEL, c.METRIC]
+    last = known.drop_duplicates(keys, keep="last").rename(
+        columns={
+            c.VALUE: d.LAST,
+            c.STEP: d.LAST_STEP,
+            d.RATIO: d.LAST_RATIO,
+            d.RATIO_SHUFFLED: d.LAST_RATIO_SHUFFLED,
+        }
     )
-    for metric in metrics:
-        own = tables.ratios.loc[tables.ratios["metric"] == metric, ["run", "step", "ratio", "ratio_shuffled"]]
-        own = own.rename(columns={"ratio": f"{metric}_ratio", "ratio_shuffled": f"{metric}_shuffled"})
-        found = found.merge(own, on=["run", "step"], how="left")
-    return found.sort_values(["run", "step"], kind="stable", ignore_index=True)
+    lowest = known.sort_values([*keys, d.RATIO, c.STEP], kind="stable").drop_duplicates(keys)[[*keys, c.STEP, d.RATIO]]
+    lowest = lowest.rename(columns={c.STEP: d.LOWEST_STEP, d.RATIO: d.LOWEST_RATIO})
+    return last.merge(lowest, on=keys)[list(EXTREME_COLUMNS)].sort_values(keys, ignore_index=True)
