@@ -45,7 +45,7 @@ def _same(tensor: NamedTensor | SkippedTensor) -> NamedTensor | SkippedTensor:
 class Selected:
     """Some tensors of a source in a given order, as a source of their own."""
 
-    readers: Mapping[str, Reader]
+    available: Mapping[str, Reader]
     names: Sequence[str]
     label: str
     order_rule: OrderRule
@@ -53,4 +53,8 @@ class Selected:
     def tensors(self) -> Iterator[NamedTensor | SkippedTensor]:
         """Yield the tensors of these names, in the order of the names."""
         for name in self.names:
-            yield self.readers[name]()
+            yield self.available[name]()
+
+    def readers(self) -> dict[str, Reader]:
+        """Return name -> reader, in the order of ``tensors``."""
+        return {name: self.available[name] for name in self.names}
