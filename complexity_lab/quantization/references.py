@@ -10,22 +10,23 @@ varies by a percent, one of a million by 0.03 %.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
 
 from complexity_lab.binary.planes import Quantized, quantize
+from complexity_lab.controls.level_shuffle import shuffled_planes
 from complexity_lab.errors import InputError
 from complexity_lab.estimators.ctm import ctm_table
+from complexity_lab.estimators.presets import preset as preset_named
 from complexity_lab.estimators.qubd import Rules
 from complexity_lab.weights.source import NamedTensor, WeightSource
 
 ReferenceName = Literal["shuffle", "initial", "random"]
 SHUFFLES = 20
-ShufflePlanes = Callable[..., np.ndarray]
-"""``controls.level_shuffle.shuffled_planes``: handed in, because this folder stands below the controls."""
+FIRST_RANDOM_SEED = 1000  # of the reference random: no network of a zoo is trained from it
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,13 +75,11 @@ class ShuffledSelf:
     """The values of the tensor permuted.
 
     Attributes:
-        shuffle: ``controls.level_shuffle.shuffled_planes``.
         draws: permutations, 2 or more.
         seed: of the permutations; a tensor's place in the model names its own stream.
         threads: permutations side by side; no number depends on it.
     """
 
-    shuffle: ShufflePlanes
     draws: int = SHUFFLES
     seed: int = 0
     threads: int = 1
@@ -88,7 +87,7 @@ class ShuffledSelf:
 
     def planes(self, place: int, tensor: NamedTensor, rules: Rules) -> PlaneReference:
         """Draw the permutations of one tensor."""
-        profiles = self.shuffle(
+        profiles = shuffled_planes(
             quantized(tensor.values, rules),
             ctm_table,
             boundary=rules.boundary,
@@ -148,6 +147,21 @@ def profiles_of(source: WeightSource, rules: Rules) -> dict[str, tuple[tuple[int
 def plane_tensors(source: WeightSource) -> Iterable[NamedTensor]:
     """Yield the tensors that are rounded: floating, trainable, two axes or more."""
     return (tensor for tensor in source.tensors() if isinstance(tensor, NamedTensor) and np.ndim(tensor.values) >= 2)
+
+
+def plane_rules(preset: str, bits: int) -> Rules:
+    """Return the rules of a preset with so many planes.
+
+    Raises:
+        InputError: not 2 to 8 planes, which weights are rounded to, or a preset without any.
+        UnknownNameError: no such preset.
+    """
+    if not 2 <= bits <= 8:
+        raise InputError(f"{bits} bits, wanted 2 to 8")
+    rules = preset_named(preset).rules
+    if rules is None:
+        raise InputError(f"preset {preset} has no bit planes; wanted fixed or qubd-paper")
+    return replace(rules, bits=bits)
 
 
 def quantized(values: np.ndarray, rules: Rules) -> Quantized:

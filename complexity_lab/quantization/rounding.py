@@ -6,12 +6,17 @@ compensation of one weight's error by another. What a network loses by it is an 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from complexity_lab.arrays import as_numpy
-from complexity_lab.errors import InputError, WeightsError
+from complexity_lab.errors import InputError, UnknownNameError, WeightsError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 MAX_BITS = 8
 FLOATS = ("float64", "float32", "float16", "bfloat16")
@@ -65,6 +70,31 @@ def relative_error(weight: Any, bits: int) -> float:
     power = float(np.square(values).sum())
     lost = values - rounded(weight, bits).reshape(values.shape)
     return float(np.square(lost).sum()) / power if power > 0 else 0.0
+
+
+@contextmanager
+def with_rounded_weights(module: nn.Module, bits: Mapping[str, int]) -> Iterator[None]:
+    """Round parameters, each to its bits, and put back what was there.
+
+    Raises:
+        UnknownNameError: the module has no parameter of a name.
+    """
+    import torch
+
+    parameters = dict(module.named_parameters())
+    unknown = [name for name in bits if name not in parameters]
+    if unknown:
+        raise UnknownNameError(f"{type(module).__name__} has no parameter {unknown[0]!r}; name them as it does")
+    kept = {name: parameters[name].detach().clone() for name in bits}
+    try:
+        with torch.no_grad():
+            for name, number in bits.items():
+                parameters[name].copy_(torch.from_numpy(rounded(kept[name], number)))
+        yield
+    finally:
+        with torch.no_grad():
+            for name, values in kept.items():
+                parameters[name].copy_(values)
 
 
 def _channels(weight: Any, bits: int) -> np.ndarray:

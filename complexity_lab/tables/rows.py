@@ -134,9 +134,12 @@ class Model(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run(Record):
-    """One training, or one series of checkpoints. What a kind of study has no word for is null."""
+    """One training, or one checkpoint of a series. What a kind of study has no word for is null."""
 
     TABLE: ClassVar[str] = "runs"
+    SORTED_BY: ClassVar[tuple[str, ...]] = ("model", "step")
+
+    step: int | None = count("of a checkpoint in its series, whose rows share model; null for a whole training")
 
     name: str = text("what a reader calls it")
     group: str = text("runs that differ only in their seed share it")

@@ -12,8 +12,8 @@ import torch
 from pydantic import StrictInt, field_validator, model_validator
 
 from complexity_lab.errors import ComplexityLabError, InputError
+from complexity_lab.measurement.measured import measure_module
 from complexity_lab.measurement.rows import Subject
-from complexity_lab.measurement.source import measure_source
 from complexity_lab.measurement.spec import MeasurementSpec
 from complexity_lab.momos.method import Every, Method
 from complexity_lab.momos.networks import build_model
@@ -28,7 +28,6 @@ from complexity_lab.training.profiles import Preset, recipe_for
 from complexity_lab.training.recipe import Precision, Recipe
 from complexity_lab.training.records import EpochRecord
 from complexity_lab.training.schedules import steps_per_epoch
-from complexity_lab.weights.from_module import ModuleWeights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -209,13 +208,8 @@ class TrainingKind(Kind[TrainingSpec]):
         for model in dict.fromkeys(config.model for config in everything):
             own = [config for config in everything if config.model == model]
             check(own[0])
-            size = own[0].recipe.image_size
-            network = build_model(
-                model,
-                num_classes=data.classes,
-                in_channels=data.channels,
-                **({} if size is None else {"image_size": size}),
-            )
+            size = own[0].recipe.image_size or int(data.training.inputs.shape[-1])
+            network = build_model(model, num_classes=data.classes, in_channels=data.channels, image_size=size)
             for method in dict.fromkeys(config.method for config in own):
                 if method.has_motifs:
                     refuse_impossible(method.momos(), network)
@@ -283,7 +277,7 @@ class EpochProbe:
         """
         if self.measurement is None:
             return ()
-        measured = measure_source(ModuleWeights(network, self.subject.model), self.measurement, self.subject)
+        measured = measure_module(network, self.measurement, self.subject)
         if measured.failure is not None:
             raise measured.failure
         return measured.rows

@@ -18,8 +18,8 @@ from complexity_lab.errors import (
     UnreachableError,
     nearest_names,
 )
-from complexity_lab.trajectory.checkpoints import in_order, step_of, weight_files
 from complexity_lab.zoo.hub import cache_of, httpx, patient, quiet, wait_for_hub
+from complexity_lab.zoo.series import in_order, step_of, weight_files
 from complexity_lab.zoo.sources import INDEX
 
 SAFETENSORS = ["*.safetensors", INDEX]

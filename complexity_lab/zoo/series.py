@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 from complexity_lab.errors import InputError, UnreachableError
 from complexity_lab.weights.from_checkpoint import SUFFIXES, open_file, order_of
 from complexity_lab.weights.from_safetensors import SafetensorsShards, order_in
+from complexity_lab.weights.order import Ordering, OrderRule
 from complexity_lab.weights.source import NamedTensor, Order, SkippedTensor
 from complexity_lab.zoo import sources
 from complexity_lab.zoo.architecture import ordering_of
@@ -20,7 +21,7 @@ from complexity_lab.zoo.architecture import ordering_of
 _WORD = r"(?:global[-_]?step|step|checkpoint|ckpt|iteration|iter|epoch)"
 _NAMED = re.compile(rf"(?<![a-z]){_WORD}[-_=]?(\d+)(?!\d)", re.IGNORECASE)
 _SHARD = re.compile(r".*-of-\d+")
-_TORCH_MODEL = "pytorch_model.bin"  # beside it, trainers leave their optimizer's state in files of the same suffixes
+_TORCH_MODEL = "pytorch_model.bin"  # next to it, trainers leave their optimizer's state in files of these suffixes
 
 
 class Checkpoint(Protocol):
@@ -132,15 +133,17 @@ def in_order(checkpoints: Iterable[AnyCheckpoint]) -> list[AnyCheckpoint]:
     return ordered
 
 
-def order_of_files(files: Sequence[Path]) -> Order:
-    """Return names and shapes of the tensors of a checkpoint in the order in which ``measure`` reads them.
+def order_of_files(files: Sequence[Path]) -> tuple[Order, OrderRule]:
+    """Return names and shapes of the tensors of a checkpoint in the order that ``measure`` reads them in, and its rule.
 
     Raises:
         WeightsError: a file is truncated, corrupt or holds no tensors.
         UnreachableError: a file cannot be read.
     """
     ordering = ordering_of(files[0], "model")
-    return order_of(files[0], ordering) if len(files) == 1 else order_in(files, ordering)
+    if len(files) == 1:
+        return order_of(files[0], ordering), open_file(files[0], ordering=ordering).order_rule
+    return order_in(files, ordering), SafetensorsShards(tuple(files), "", ordering=ordering).order_rule
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,7 @@ class OrderedFiles:
     files: tuple[Path, ...]
     label: str
     order: Order
+    order_rule: OrderRule = "model"
 
     def tensors(self) -> Iterator[NamedTensor | SkippedTensor]:
         """Yield the tensors.
@@ -161,7 +165,8 @@ class OrderedFiles:
             WeightsError: truncated, corrupt, or other tensors or shapes than the order has.
             UnreachableError: a file cannot be read.
         """
+        ordering = Ordering(self.order_rule)
         if len(self.files) == 1:
-            yield from open_file(self.files[0], self.order).tensors()
+            yield from open_file(self.files[0], self.order, ordering).tensors()
         else:
-            yield from SafetensorsShards(self.files, self.label, self.order).tensors()
+            yield from SafetensorsShards(self.files, self.label, self.order, ordering).tensors()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -13,7 +13,8 @@ from complexity_lab.errors import InputError
 from complexity_lab.files import write_atomically, writing
 
 if TYPE_CHECKING:
-    from complexity_lab.momos.training import EpochRecord, RunConfig
+    from complexity_lab.momos.runs import RunConfig
+    from complexity_lab.training.records import EpochRecord
 
 Track = Callable[["EpochRecord"], None]
 TRACKERS = ("tensorboard", "wandb")
@@ -40,8 +41,13 @@ def tracker_for(name: str | None, config: RunConfig, directory: Path) -> Iterato
 
 
 def scalars(epoch: EpochRecord) -> dict[str, float]:
-    """Return the numbers of an epoch by name, metrics among them, without what is missing."""
-    numbers = {key: value for key, value in asdict(epoch).items() if key not in ("epoch", "metrics")} | epoch.metrics
+    """Return the numbers of an epoch by name, without what is missing; of measurements those of the weights."""
+    numbers: dict[str, float | None] = {
+        field.name: getattr(epoch, field.name) for field in fields(epoch) if field.name not in ("epoch", "measurements")
+    }
+    for row in epoch.measurements:
+        if row.null is None:
+            numbers[row.metric if row.plane is None else f"{row.metric} plane {row.plane}"] = row.value
     return {key: float(value) for key, value in numbers.items() if value is not None}
 
 

@@ -1,1 +1,0 @@
-"""Complexity over training: series of checkpoints, and networks watched while they learn."""
