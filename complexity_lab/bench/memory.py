@@ -16,10 +16,11 @@ TENSORS, SIZE = 8, 50_000_000  # 8 tensors of 200 MB
 ALLOWED = 300_000_000  # bytes beside twice the largest tensor
 CHILD = """
 import sys
-from complexity_lab.survey.single import measure_rows
+from complexity_lab.measurement.single import measure_named
+from complexity_lab.measurement.spec import MeasurementSpec
 from complexity_lab.tables.provenance import peak_memory
-rows = measure_rows(sys.argv[1], ("bdm", "bdm_2d"), scope="layer")
-assert all(row["status"] == "ok" for row in rows)
+rows = measure_named(sys.argv[1], MeasurementSpec(("bdm", "bdm_2d"))).rows
+assert all(row.status == "ok" for row in rows)
 print(peak_memory())
 """
 

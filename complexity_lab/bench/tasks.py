@@ -9,11 +9,11 @@ from pathlib import Path
 
 from complexity_lab.bench.comparison import Comparison, of_pairs
 from complexity_lab.estimators.compressors import payload
-from complexity_lab.survey.compression import compressor_pool
-from complexity_lab.survey.plan import SurveyPlan, make_plan
-from complexity_lab.survey.run import default_jobs
-from complexity_lab.survey.task import Task, run_task
-from complexity_lab.tables.store import Store
+from complexity_lab.measurement.compression import compressor_pool
+from complexity_lab.study.engine import run_study
+from complexity_lab.study.executors import Executor, available_cores
+from complexity_lab.study.kinds.survey import survey_spec
+from complexity_lab.study.plan import Plan
 from complexity_lab.zoo.selection import Selection
 
 MODELS = ("resnet50.a1_in1k", "vit_base_patch16_224.augreg_in21k_ft_in1k", "mobilenetv3_large_100.ra_in1k")
@@ -55,22 +55,20 @@ def _by_timm(model: str, file: Path) -> float:
     return time.perf_counter() - start
 
 
-def _plan(model: str, folder: Path, metrics: tuple[str, ...]) -> SurveyPlan:
-    return make_plan("timm", path=folder, selection=Selection(models=(model,)), seeds=SEEDS, metrics=metrics)
-
-
 def _run(model: str, folder: Path, metrics: tuple[str, ...], threads: int = 1) -> float:
     """Seconds of a survey task, rows written included."""
-    plan = _plan(model, folder, metrics)
+    spec = survey_spec("timm", path=folder, selection=Selection(models=(model,)), seeds=SEEDS, metrics=metrics)
+    seconds: list[float] = []
     with tempfile.TemporaryDirectory() as out:
-        Store(Path(out)).prepare({"plan": plan.as_dict(), "plan_hash": plan.hash()})
-        zoo = plan.open_zoo()
-        start = time.perf_counter()
-        outcome = run_task(Task(zoo.card(model), plan, zoo, Path(out), {}, threads))
-        seconds = time.perf_counter() - start
-    if outcome.error:
-        raise RuntimeError(outcome.error)
-    return seconds
+        result = run_study(
+            Plan(kind="survey", spec=spec),
+            Path(out),
+            executor=Executor(threads=threads),
+            progress=lambda each: seconds.append(each.outcome.seconds) if each.outcome else None,
+        )
+    if result.failed:
+        raise RuntimeError(result.failed[model])
+    return seconds[0]
 
 
 def _with_compressors(model: str, folder: Path, repeats: int) -> Iterator[Comparison]:
@@ -79,7 +77,7 @@ def _with_compressors(model: str, folder: Path, repeats: int) -> Iterator[Compar
     Compressors slow each other down where they wait for the same memory, so the second line compares with the same
     jobs on as many threads and nothing beside them.
     """
-    cores = default_jobs()
+    cores = available_cores()
     by_core, by_pool = [], []
     for _ in range(repeats):
         alone = _run(model, folder, ("bdm",), cores)

@@ -44,9 +44,9 @@ def pack_cli(
     """
     from complexity_lab.errors import InputError
     from complexity_lab.momos.artefact import pack
-    from complexity_lab.momos.checkpoints import bake_noted, cut_of
     from complexity_lab.momos.container import FORMAT
     from complexity_lab.momos.dense import read_dense, weights_file
+    from complexity_lab.momos.weight_notes import bake_noted, cut_of
 
     _refuse_existing(out, force)
     path = weights_file(source, weights)

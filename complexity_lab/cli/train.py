@@ -4,42 +4,121 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from complexity_lab.cli.interrupt import interruptible
+from complexity_lab.cli.options import split, takes_groups
 
 if TYPE_CHECKING:
     from complexity_lab.momos.method import Method
-    from complexity_lab.momos.training import EpochRecord, RunConfig, RunResult
+    from complexity_lab.momos.runs import RunConfig, RunResult
+    from complexity_lab.training.recipe import Recipe
+    from complexity_lab.training.records import EpochRecord
 
 
-def train_cli(
-    model: Annotated[str, typer.Option(help="mlp, mlp5, resnet20, tiny_vit_5m, mobilevit_xxs, or a name of timm.")],
-    dataset: Annotated[str, typer.Option(help="digits, cifar10, cifar100, mnist or fashion_mnist.")] = "digits",
-    s: Annotated[int | None, typer.Option("--s", help="MoMos: values in a block.")] = None,
+@dataclass(frozen=True)
+class MethodOptions:
+    """What is done to the weights besides training."""
+
+    PANEL: ClassVar[str] = "Method"
+
+    s: Annotated[int | None, typer.Option("--s", help="MoMos: values in a block.")] = None
     capacity: Annotated[
         float | None, typer.Option(help="MoMos: motifs as a share of the blocks; 0.01 if --s is given alone.")
-    ] = None,
-    k: Annotated[int | None, typer.Option("--k", help="MoMos: number of motifs, instead of --capacity.")] = None,
-    tile: Annotated[str | None, typer.Option(help="MoMos: 2-D tiles, such as 2x2, instead of --s.")] = None,
-    every: Annotated[
-        str | None, typer.Option(help="MoMos: project after every step, epoch, or number of steps.")
-    ] = None,
-    choice: Annotated[str, typer.Option(help="MoMos: how motifs are chosen: random, kmeans or frequent.")] = "random",
-    force_zero: Annotated[bool, typer.Option(help="MoMos: make the first motif zero.")] = True,
-    bits: Annotated[int, typer.Option(help="Quantization-aware training: bits of a weight; 32 is off.")] = 32,
-    preset: Annotated[str, typer.Option(help="Recipe: paper, reference or quick.")] = "paper",
-    recipe: Annotated[str | None, typer.Option(help="Train another network like an mlp, a resnet or a vit.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Epochs at most, instead of the recipe's.")] = None,
+    ] = None
+    k: Annotated[int | None, typer.Option("--k", help="MoMos: number of motifs, instead of --capacity.")] = None
+    tile: Annotated[str | None, typer.Option(help="MoMos: 2-D tiles, such as 2x2, instead of --s.")] = None
+    every: Annotated[str | None, typer.Option(help="MoMos: project after every step, epoch, or number of steps.")] = (
+        None
+    )
+    choice: Annotated[str, typer.Option(help="MoMos: how motifs are chosen: random, kmeans or frequent.")] = "random"
+    force_zero: Annotated[
+        bool, typer.Option("--force-zero/--no-force-zero", help="MoMos: make the first motif zero.")
+    ] = True
+    bits: Annotated[int, typer.Option(help="Quantization-aware training: bits of a weight; 32 is off.")] = 32
+
+    def method(self, preset: str) -> Method:
+        """Return the method.
+
+        Raises:
+            InputError: a tile or an interval that is none.
+        """
+        from complexity_lab.momos.method import Method
+
+        capacity = self.capacity
+        sides = sides_of(self.tile) if self.tile is not None else None
+        if (self.s is not None or sides) and capacity is None and self.k is None:
+            capacity = 0.01
+        when: Any = self.every or ("epoch" if preset == "reference" else "step")
+        return Method(
+            bits=self.bits,
+            s=self.s,
+            capacity=capacity,
+            k=self.k,
+            force_zero=self.force_zero,
+            every=int(when) if when.isdigit() else when,
+            choice=self.choice,
+            tile=sides,
+        )
+
+
+def sides_of(tile: str) -> tuple[int, int]:
+    """Return rows and columns of a tile such as 2x2.
+
+    Raises:
+        InputError: it is none.
+    """
+    from complexity_lab.errors import InputError
+
+    parts = tile.split("x")
+    if len(parts) != 2 or not all(part.isdigit() for part in parts):
+        raise InputError(f"--tile {tile!r}, wanted rows x columns such as 2x2")
+    return int(parts[0]), int(parts[1])
+
+
+@dataclass(frozen=True)
+class RecipeOptions:
+    """How the network is trained."""
+
+    PANEL: ClassVar[str] = "Recipe"
+
+    preset: Annotated[str, typer.Option(help="Recipe: paper, reference or quick.")] = "paper"
+    recipe: Annotated[str | None, typer.Option(help="Train another network like an mlp, a resnet or a vit.")] = None
+    epochs: Annotated[int | None, typer.Option(help="Epochs at most, instead of the recipe's.")] = None
     patience: Annotated[
         int | None, typer.Option(help="Epochs without a lower validation loss before stopping; 0 never stops.")
-    ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images in a batch, instead of the recipe's.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="At the start, instead of the recipe's.")] = None,
+    ] = None
+    batch_size: Annotated[int | None, typer.Option(help="Images in a batch, instead of the recipe's.")] = None
+    learning_rate: Annotated[float | None, typer.Option(help="At the start, instead of the recipe's.")] = None
+
+    def chosen(self, model: str, dataset: str) -> Recipe:
+        """Return the recipe with what was chosen instead of its own.
+
+        Raises:
+            UnknownNameError: the network has no recipe.
+            InputError: unknown preset, or a value out of its range.
+        """
+        from complexity_lab.training.profiles import recipe_for
+
+        found = recipe_for(model, dataset, self.preset, kind=self.recipe)  # type: ignore[arg-type]  # checked there
+        changes: dict[str, Any] = {
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "learning_rate": self.learning_rate,
+        }
+        found = replace(found, **{name: value for name, value in changes.items() if value is not None})
+        return found if self.patience is None else replace(found, patience=self.patience or None)
+
+
+@takes_groups
+def train_cli(
+    model: Annotated[str, typer.Option(help="mlp, mlp5, resnet20, tiny_vit_5m, mobilevit_xxs, or a name of timm.")],
+    methods: MethodOptions,
+    recipes: RecipeOptions,
+    dataset: Annotated[str, typer.Option(help="digits, cifar10, cifar100, mnist or fashion_mnist.")] = "digits",
     validation: Annotated[
         float | None, typer.Option(help="Share of the training images held out; default the data set's own.")
     ] = None,
@@ -48,7 +127,7 @@ def train_cli(
     precision: Annotated[str, typer.Option(help="Of the forward pass: float32, bfloat16 or float16.")] = "float32",
     compile_: Annotated[bool, typer.Option("--compile", help="Run the network through torch.compile.")] = False,
     metrics: Annotated[
-        str, typer.Option(help="Watched at every epoch: bdm, gzip, bz2, lzma, zstd; qubd (in steps only).")
+        str, typer.Option(help="Measured at every epoch, with commas: bdm, gzip, qubd, ...; see survey.")
     ] = "bdm",
     tracker: Annotated[str | None, typer.Option(help="Also log to tensorboard or wandb.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where data sets lie, or are downloaded to.")] = None,
@@ -56,88 +135,57 @@ def train_cli(
 ) -> None:
     """Train a network with MoMos, quantization-aware training, both, or neither.
 
-    The directory of the run then holds weights (safetensors), ``result.json``, and rows (``runs`` and ``epochs``).
+    The directory of the run then holds weights (safetensors), ``result.json``, and tables (runs, curves, measurements).
     Run the same command again to go on after an interruption: the result is the same as without one, on a GPU as far as
     torch has deterministic algorithms there.
     """
-    from complexity_lab.experiments.probe import WeightProbe
-    from complexity_lab.experiments.trackers import tracker_for
-    from complexity_lab.momos.checkpoints import RESULT, RunDirectory
-    from complexity_lab.momos.recipes import recipe_for
-    from complexity_lab.momos.training import RunConfig, check, train
+    from complexity_lab.cli.running import going_on
+    from complexity_lab.momos.runs import RunConfig
+    from complexity_lab.study.engine import run_study
+    from complexity_lab.study.executors import Executor, available_cores
+    from complexity_lab.study.kind import RunOptions
+    from complexity_lab.study.single_run import run_plan
+    from complexity_lab.study.trackers import tracker_for
 
-    chosen = recipe_for(model, dataset, preset, kind=recipe)  # type: ignore[arg-type]  # checked there
-    changes: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
-    chosen = replace(chosen, **{name: value for name, value in changes.items() if value is not None})
-    if patience is not None:
-        chosen = replace(chosen, patience=patience or None)
     config = RunConfig(
         model=model,
         dataset=dataset,
-        method=_method(s, capacity, k, tile, every, choice, force_zero, bits, preset),
-        recipe=chosen,
+        method=methods.method(recipes.preset),
+        recipe=recipes.chosen(model, dataset),
         seed=seed,
         device=device,
         precision=precision,  # type: ignore[arg-type]  # checked there
         compile=compile_,
         data_dir=data_dir,
-        validation=0.05 if validation is None and preset == "reference" and dataset.startswith("cifar") else validation,
+        validation=_validation(validation, recipes.preset, dataset),
     )
-    probe = WeightProbe(tuple(part.strip() for part in metrics.split(",") if part.strip()))
+    plan = run_plan(config, metrics=split(metrics), preset=recipes.preset)
     directory = out or Path("runs") / "train" / config.key
-    RunDirectory(directory).refuse_other(config.as_dict(), probe.metrics)  # before a tracker is told of a run
-    if not (directory / RESULT).exists():
-        check(config)
-    print(f"Training {config.key} for at most {chosen.epochs} epochs, into {directory}", file=sys.stderr)
-    shown = _Shown(config)
-    with (
-        interruptible(f"Interrupted. Run the same command to go on from the last epoch in {directory}."),
-        tracker_for(tracker, config, directory) as track,
-    ):
+    print(f"Training {config.key} for at most {config.recipe.epochs} epochs, into {directory}", file=sys.stderr)
+    show = _EpochLines(config)
+    with going_on(directory), tracker_for(tracker, config, directory) as track:
 
-        def told(epoch: EpochRecord) -> None:
-            shown(epoch)
+        def on_epoch(epoch: EpochRecord) -> None:
+            show(epoch)
             track(epoch)
 
-        result = train(config, directory, probe=probe, on_epoch=told)
-    _write_rows(result, preset, directory)
-    _summary(result, directory)
+        options = RunOptions(device=device, data_dir=data_dir, keep_weights=True, on_epoch=on_epoch)
+        executor = Executor(jobs=1, threads=available_cores())
+        result = run_study(plan, directory, executor=executor, options=options, retry_failed=True)
+    _show(config, directory, dict(result.failed))
+    raise typer.Exit(result.exit_code)
 
 
-def _method(
-    s: int | None,
-    capacity: float | None,
-    k: int | None,
-    tile: str | None,
-    every: str | None,
-    choice: str,
-    force_zero: bool,
-    bits: int,
-    preset: str,
-) -> Method:
-    from complexity_lab.errors import InputError
-    from complexity_lab.momos.method import Method
-
-    def count(text: str) -> Any:
-        return int(text) if text.isdigit() else text
-
-    sides = None
-    if tile is not None:
-        parts = tile.split("x")
-        if len(parts) != 2 or not all(part.isdigit() for part in parts):
-            raise InputError(f"--tile {tile!r}, wanted rows x columns such as 2x2")
-        sides = (int(parts[0]), int(parts[1]))
-    if (s is not None or sides) and capacity is None and k is None:
-        capacity = 0.01
-    when: Any = count(every) if every else "epoch" if preset == "reference" else "step"
-    return Method(bits=bits, s=s, capacity=capacity, k=k, force_zero=force_zero, every=when, choice=choice, tile=sides)
+def _validation(share: float | None, preset: str, dataset: str) -> float | None:
+    """Return the share of images held out: the reference program has 5 % of CIFAR."""
+    return 0.05 if share is None and preset == "reference" and dataset.startswith("cifar") else share
 
 
-class _Shown:
+class _EpochLines:
     """Prints a line per epoch, with the time left."""
 
     def __init__(self, config: RunConfig) -> None:
-        self.planned = config.recipe.epochs
+        self.planned = config.recipe.epochs or 0
         self.started, self.trained = time.perf_counter(), 0
 
     def __call__(self, epoch: EpochRecord) -> None:
@@ -153,21 +201,23 @@ class _Shown:
         print(line, file=sys.stderr, flush=True)
 
 
-def _write_rows(result: RunResult, preset: str, directory: Path) -> None:
-    """Write the rows of a run beside its weights, once: a finished run may be shown again from another machine."""
-    from complexity_lab.experiments.rows import epoch_rows, run_row
-    from complexity_lab.experiments.steps import write_watched
-    from complexity_lab.tables.provenance import versions
-    from complexity_lab.tables.training import finished_runs, write_run
+def _show(config: RunConfig, directory: Path, failed: dict[str, str]) -> None:
+    """Print what the run came to."""
+    from complexity_lab.momos.runs import RunResult
+    from complexity_lab.training.checkpoints import RunDirectory
 
-    if result.config.key not in finished_runs(directory):
-        metadata = {"complexity_lab": versions()["complexity-lab"]}
-        write_watched(directory, result, metadata)
-        write_run(directory, run_row(result, preset), epoch_rows(result), metadata)
+    for error in failed.values():
+        print(f"complexity-lab: {error}", file=sys.stderr)
+    stored = RunDirectory(directory).result()
+    if not failed and stored is not None:
+        _print_result(RunResult.from_dict(config, stored), directory)
 
 
-def _summary(result: RunResult, directory: Path) -> None:
-    last, initial = result.epochs[-1], result.epochs[0]
+def _print_result(result: RunResult, directory: Path) -> None:
+    from complexity_lab.statistics.results import TrainingResults, open_results
+    from complexity_lab.tables import columns as c
+
+    last = result.epochs[-1]
     lines = {
         "test accuracy": f"{100 * result.test_accuracy_final:.2f} % (last weights), "
         f"{100 * result.test_accuracy_best:.2f} % (best epoch, {result.best_epoch})",
@@ -179,9 +229,12 @@ def _summary(result: RunResult, directory: Path) -> None:
         lines["motifs"] = f"{result.k:,} for {result.blocks:,} blocks"
     if last.distortion is not None:
         lines["distortion"] = f"{last.distortion:.4g} in the last projection"
-    if "bdm" in initial.metrics and "bdm" in last.metrics:
-        lines["BDM ratio"] = f"{last.metrics['bdm'] / initial.metrics['bdm']:.4f} of the initial sign bits"
+    results = open_results(directory)
+    if isinstance(results, TrainingResults):
+        ratios = results.ratios
+        for row in ratios.loc[(ratios[c.METRIC] == "bdm") & (ratios[c.STEP] == ratios[c.STEP].max())].itertuples():
+            lines["BDM ratio"] = f"{row.ratio:.4f} of the initial sign bits"
     lines["weights"] = f"{directory}/initial, best and final .safetensors"
-    lines["rows"] = f"{directory}/runs, epochs, steps and series, Parquet"
+    lines["tables"] = f"{directory}/runs, curves and measurements, Parquet"
     for name, text in lines.items():
         print(f"{name + ':':<15}{text}")

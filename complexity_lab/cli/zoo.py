@@ -9,49 +9,25 @@ from typing import Annotated
 
 import typer
 
-from complexity_lab.cli.selection import (
-    Exclude,
-    Family,
-    Filter,
-    MaxParameters,
-    MinParameters,
-    Models,
-    ModelsFile,
-    Sample,
-    SampleSeed,
-    Tag,
-    Weights,
-    make_selection,
-)
+from complexity_lab.cli.options import SelectionOptions, takes_groups
+from complexity_lab.counted import counted
 
 app = typer.Typer(help="List what can be surveyed; no network needed.", no_args_is_help=True)
 ZooName = Annotated[str, typer.Option("--zoo", help="timm, digits or checkpoints.")]
 
 
 @app.command("list")
+@takes_groups
 def list_cli(
+    selection: SelectionOptions,
     zoo: ZooName = "timm",
-    weights: Weights = None,
-    models: Models = None,
-    list_file: ModelsFile = None,
-    filter_: Filter = None,
-    exclude: Exclude = None,
-    family: Family = None,
-    tag: Tag = None,
-    min_parameters: MinParameters = None,
-    max_parameters: MaxParameters = None,
-    sample: Sample = None,
-    seed: SampleSeed = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line instead of columns.")] = False,
 ) -> None:
     """List models: name, parameters, family, training data, licence of the weights."""
     from complexity_lab.zoo.registry import open_zoo
     from complexity_lab.zoo.selection import select
 
-    selection = make_selection(
-        models, list_file, filter_, exclude, family, tag, min_parameters, max_parameters, sample, seed
-    )
-    cards = select(open_zoo(zoo, path=weights), selection)
+    cards = select(open_zoo(zoo, path=selection.weights), selection.selection())
     if as_json:
         for card in cards:
             print(json.dumps(asdict(card)))
@@ -64,7 +40,7 @@ def list_cli(
             cell.rjust(w) if i == 1 else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
         ]
         print("  ".join(cells).rstrip())
-    print(f"{len(cards)} models")
+    print(counted(len(cards), "model"))
 
 
 def _count(parameters: int | None) -> str:
@@ -75,7 +51,7 @@ def _count(parameters: int | None) -> str:
 def show_cli(
     model: Annotated[str, typer.Argument(help="Name of the model.")],
     zoo: ZooName = "timm",
-    weights: Weights = None,
+    weights: Annotated[Path | None, typer.Option(help="Of checkpoints: directory, TOML or CSV of pairs.")] = None,
 ) -> None:
     """Show what is known about one model."""
     from complexity_lab.zoo.registry import open_zoo
