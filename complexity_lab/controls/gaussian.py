@@ -49,9 +49,10 @@ class Gaussian:
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator, dtype: Any = np.float32) -> np.ndarray:
         """Return independent values, ``[*shape]`` of a floating-point dtype."""
         values = rng.standard_normal(shape, dtype=np.float64 if np.dtype(dtype) == np.float64 else np.float32)
-        values *= self.sd
-        values += self.mean
-        return values.astype(dtype, copy=False)
+        with np.errstate(over="ignore"):  # beyond the largest float is an infinity, which every score refuses
+            values *= self.sd
+            values += self.mean
+            return values.astype(dtype, copy=False)
 
 
 def matched_gaussian(weights: Any) -> Gaussian:

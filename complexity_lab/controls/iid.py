@@ -28,6 +28,7 @@ from scipy.special import gammaln
 
 from complexity_lab.binary.block_counts import BlockCounts
 from complexity_lab.errors import InputError
+from complexity_lab.estimators.ctm import ctm_table
 
 WINDOW = 12.0  # standard deviations summed on either side; the rest is below 1e-30
 EXACT_BELOW = 64  # blocks; the exact variance takes at most 5 ms (12-bit) and 9 ms (4x4); grows as N**2
@@ -81,6 +82,11 @@ def iid_null_of(counts: BlockCounts, ctm: np.ndarray, ones_fraction: float | Non
     if counts.blocks == 0:
         return NullDistribution(0.0, 0.0)
     return iid_null(ctm, counts.blocks, counts.ones_fraction if ones_fraction is None else ones_fraction)
+
+
+def iid_null_of_counts(counts: BlockCounts, ones_fraction: float | None = None) -> NullDistribution:
+    """Return the iid null of observed counts by the shipped CTM tables, see ``iid_null_of``."""
+    return iid_null_of(counts, ctm_table(counts.shape), ones_fraction)
 
 
 @lru_cache(maxsize=8)

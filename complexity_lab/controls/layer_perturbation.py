@@ -7,7 +7,7 @@ of 12 that straddle tensors count bit by bit for the tensors they hold bits of.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -49,31 +49,29 @@ class LayerPerturbation:
 
 
 def layer_perturbation(
-    tensors: Iterable[tuple[str, Any]], ctm: np.ndarray, shape: Shape = STRING
+    tensors: Mapping[str, Any] | Iterable[tuple[str, Any]], shape: Shape = STRING
 ) -> list[LayerPerturbation]:
     """Return what flipping a bit of each tensor does to the BDM of the model, in the order of the tensors.
 
     Args:
-        tensors: names and weights (numpy or torch, any shape, binarized by ``w > 0``) or 0/1 values, in model order;
-            read once.
-        ctm: CTM table in bits, ``[4096]`` or ``[65536]``, indexed by block code.
+        tensors: names and weights (numpy or torch, any shape, binarized by ``w > 0``) or 0/1 values, in model order,
+            read once: ``module.named_parameters()``, or a state dict of floats.
         shape: ``(12,)`` for strings of the model's stream, or ``(4, 4)`` for squares, cut per tensor and added up.
 
     Raises:
-        InputError: another block shape, a table of another size, or a wrong dtype.
+        InputError: another block shape, or a wrong dtype.
         WeightsError: NaN or infinite weights.
 
-    >>> from complexity_lab.estimators.ctm import ctm_table
-    >>> first, second = layer_perturbation([("a", np.zeros(24)), ("b", np.zeros(3))], ctm_table((12,)))
+    >>> first, second = layer_perturbation({"a": np.zeros(24), "b": np.zeros(3)})
     >>> (first.scored, round(first.highest, 3), second.scored)
     (24, 27.348, 0)
     """
     if shape not in (STRING, SQUARE):
         raise InputError(f"blocks of shape {shape}, wanted {STRING} or {SQUARE}")
     parts = _Parts(shape)
-    for name, weights in tensors:
+    for name, weights in tensors.items() if isinstance(tensors, Mapping) else tensors:
         parts.add(name, weights)
-    return parts.perturbations(ctm)
+    return parts.perturbations()
 
 
 class _Parts:
@@ -101,7 +99,7 @@ class _Parts:
         self.loose.append(np.append(flat[:missing], flat[missing + body :]) > 0)
         self.length += flat.size
 
-    def perturbations(self, ctm: np.ndarray) -> list[LayerPerturbation]:
+    def perturbations(self) -> list[LayerPerturbation]:
         codes, owners = self._straddling()
         histogram = np.bincount(codes, minlength=2 ** prod(self.shape))
         for counts in self.own:
@@ -109,7 +107,7 @@ class _Parts:
         whole = BlockCounts.from_histogram(self.shape, histogram)
         row = np.zeros(histogram.size, dtype=np.int64)
         row[whole.codes] = np.arange(whole.distinct)
-        changes = flip_changes(whole, ctm)
+        changes = flip_changes(whole)
         edges = changes[row[codes]].reshape(-1)
         order = np.argsort(owners, kind="stable")
         first = np.searchsorted(owners[order], np.arange(len(self.own) + 1))

@@ -11,7 +11,6 @@ All bits at the same place of equal blocks share one value: there are at most ``
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,35 +20,20 @@ from complexity_lab.binary.block_counts import BlockCounts
 from complexity_lab.binary.codes import encode
 from complexity_lab.binary.counting import SQUARE, STRING, block_counts
 from complexity_lab.errors import InputError
+from complexity_lab.estimators.ctm import ctm_table
 
 SIDES = {1: STRING, 2: SQUARE}
 
 
-@dataclass(frozen=True, eq=False)
-class Perturbation:
-    """Changes of BDM at some positions.
-
-    Attributes:
-        positions: int64 ``[samples]``, places in the flattened bits, ascending.
-        changes: float64 ``[samples]``, bits of BDM gained by flipping each of them alone.
-    """
-
-    positions: np.ndarray
-    changes: np.ndarray
-
-
-def flip_changes(counts: BlockCounts, ctm: np.ndarray) -> np.ndarray:
+def flip_changes(counts: BlockCounts) -> np.ndarray:
     """Return the change of BDM by flipping each place of each block that occurs, float64 ``[distinct, size]``, bits.
 
-    Args:
-        counts: the blocks; leftovers of the recursive boundary stay as they are.
-        ctm: CTM table in bits, ``[2**size]``, indexed by block code.
+    Leftovers of the recursive boundary stay as they are.
 
     Raises:
-        InputError: a table of another block size.
+        InputError: there is no CTM table for blocks of this shape.
     """
-    if ctm.shape != (2**counts.size,):
-        raise InputError(f"CTM table has shape {ctm.shape}, blocks of {counts.shape} want ({2**counts.size},)")
+    ctm = ctm_table(counts.shape)
     histogram = counts.histogram()
     many = np.maximum(counts.counts, 2)
     leaving = np.where(counts.counts == 1, -ctm[counts.codes], np.log2(many - 1) - np.log2(many))
@@ -61,12 +45,11 @@ def flip_changes(counts: BlockCounts, ctm: np.ndarray) -> np.ndarray:
     return changes
 
 
-def perturbation(bits: Any, ctm: np.ndarray, counts: BlockCounts | None = None) -> np.ndarray:
+def perturbation(bits: Any, counts: BlockCounts | None = None) -> np.ndarray:
     """Return the change of BDM by flipping each bit alone, float64 of the shape of ``bits``, bits.
 
     Args:
         bits: 0/1 or weights (binarized by ``w > 0``), numpy or torch, 1-D (strings of 12) or 2-D (4x4 squares).
-        ctm: CTM table in bits, ``[4096]`` or ``[65536]``.
         counts: the blocks of a larger whole that these belong to, for instance all squares of a model; the change is
             then that of the whole. Own counts if None.
 
@@ -74,11 +57,10 @@ def perturbation(bits: Any, ctm: np.ndarray, counts: BlockCounts | None = None) 
         0 at positions in no complete block: they are not scored.
 
     Raises:
-        InputError: other axes, wrong dtype, a CTM table of another size, or ``counts`` that lack a block of ``bits``.
+        InputError: other axes, wrong dtype, or ``counts`` that lack a block of ``bits``.
         WeightsError: NaN or infinite weights.
 
-    >>> from complexity_lab.estimators.ctm import ctm_table
-    >>> perturbation(np.zeros(13), ctm_table((12,))).round(3)[[0, 5, 12]].tolist()
+    >>> perturbation(np.zeros(13)).round(3)[[0, 5, 12]].tolist()
     [1.435, 2.332, 0.0]
     """
     array = _binarized(bits)
@@ -89,46 +71,11 @@ def perturbation(bits: Any, ctm: np.ndarray, counts: BlockCounts | None = None) 
         return changes
     blocks = _cut(array[tuple(map(slice, whole))], side)
     own = block_counts(array, SIDES[array.ndim]) if counts is None else counts
-    found = flip_changes(own, ctm)[_rows(own, encode(blocks))]
+    found = flip_changes(own)[_rows(own, encode(blocks))]
     if array.ndim == 2:
         found = found.reshape(whole[0] // 4, whole[1] // 4, 4, 4).swapaxes(1, 2)
     changes[tuple(map(slice, whole))] = found.reshape(whole)
     return changes
-
-
-def sampled_perturbation(
-    bits: Any, ctm: np.ndarray, samples: int, *, seed: int = 0, counts: BlockCounts | None = None
-) -> Perturbation:
-    """Return the changes of BDM at ``samples`` different positions, drawn uniformly from those in complete blocks.
-
-    Memory beyond the bits is that of the samples. For the other arguments and errors see ``perturbation``.
-
-    Raises:
-        InputError: fewer than 1 sample.
-    """
-    if samples < 1:
-        raise InputError(f"{samples} samples, wanted 1 or more")
-    array = _binarized(bits)
-    side = SIDES[array.ndim][0]
-    whole = tuple(length - length % side for length in array.shape)
-    scored = int(np.prod(whole))
-    rng = np.random.default_rng(seed)
-    chosen = np.sort(rng.choice(scored, min(samples, scored), replace=False, shuffle=False))
-    if not chosen.size:
-        return Perturbation(chosen, np.zeros(0))
-    if array.ndim == 1:
-        places = chosen % 12
-        blocks = array[(chosen - places)[:, np.newaxis] + np.arange(12)]
-        positions = chosen
-    else:
-        row, column = np.divmod(chosen, whole[1])
-        places = row % 4 * 4 + column % 4
-        top, left = row - row % 4, column - column % 4
-        line, across = np.divmod(np.arange(16), 4)
-        blocks = array[top[:, np.newaxis] + line, left[:, np.newaxis] + across]
-        positions = row * array.shape[1] + column
-    own = block_counts(array, SIDES[array.ndim]) if counts is None else counts
-    return Perturbation(positions, flip_changes(own, ctm)[_rows(own, encode(blocks)), places])
 
 
 def _binarized(bits: Any) -> np.ndarray:

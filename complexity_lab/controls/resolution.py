@@ -8,13 +8,15 @@ digits, small ones large ratios by chance (ALGORITHMS.md 0.4 and 0.6). Both numb
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
 
+from complexity_lab.binary.block_counts import Shape
+from complexity_lab.binary.counting import STRING
 from complexity_lab.controls.iid import iid_null
 from complexity_lab.errors import InputError
+from complexity_lab.estimators.ctm import ctm_table
 
 FAIR = 0.5
 LARGEST_SATURATION = 1e9  # blocks per possible block; there z sd are a 1e-12th of the mean, and its last digits
@@ -43,21 +45,25 @@ class Resolution:
         return None if self.ones_fraction is None else FAIR - self.ones_fraction
 
 
-def resolution(ctm: np.ndarray, weights: int, *, z: float = 3.0) -> Resolution:
+def resolution(weights: int, *, z: float = 3.0, shape: Shape = STRING) -> Resolution:
     """Return the smallest bias of the share of ones that differs from fair bits by ``z`` sd under the iid null.
 
     The threshold is one-sided and for one observed value whose expectation is shifted: it is detected in half of the
     cases. The sd is that of fair bits.
 
     Args:
-        ctm: CTM table in bits, ``[2**size]``, indexed by block code.
-        weights: number of weights; blocks are ``weights // size``.
+        weights: how many there are; blocks are ``weights // size``.
         z: standard deviations, above 0.
+        shape: of the blocks, ``(12,)`` for BDM of strings or ``(4, 4)`` for BDM of squares.
 
     Raises:
         InputError: no complete block, ``z`` not above 0, or so many weights (above 4.9e13 for strings of 12) that the
             effect is lost in the rounding of the mean.
+
+    >>> [round(resolution(weights).bias, 4) for weights in (10**4, 10**6, 10**8)]
+    [0.077, 0.0084, 0.0008]
     """
+    ctm = ctm_table(shape)
     blocks = _blocks_to_resolve(ctm, weights, z)
     fair = iid_null(ctm, blocks, FAIR)
     wanted = fair.mean - z * fair.sd
@@ -71,49 +77,23 @@ def resolution(ctm: np.ndarray, weights: int, *, z: float = 3.0) -> Resolution:
     return Resolution(blocks, z, share, iid_null(ctm, blocks, share).mean / fair.mean)
 
 
-def detectable_ratio(ctm: np.ndarray, weights: Any, z: float = 3.0) -> np.ndarray:
-    """Return the largest ratio to fair bits that lies ``z`` sd below 1, at each of many sizes, float64 ``[*shape]``.
-
-    It is ``1 - z sd / mean`` of fair bits: what ``resolution`` reports as its ratio, without the bias behind it.
-
-    Args:
-        ctm: CTM table in bits, ``[2**size]``: ``[4096]`` for strings of 12, ``[65536]`` for 4x4 squares.
-        weights: numbers of weights, integers of any shape; blocks are ``weights // size``.
-        z: standard deviations, above 0.
-
-    Raises:
-        InputError: as ``resolution``, for any of the sizes.
-
-    >>> from complexity_lab.estimators.ctm import ctm_table
-    >>> (1 - detectable_ratio(ctm_table((12,)), [10**4, 10**6, 10**8])).round(7).tolist()
-    [0.030315, 7.01e-05, 5e-07]
-    """
-    sizes, where = np.unique(np.asarray(weights, dtype=np.int64), return_inverse=True)
-    ratios = np.empty(sizes.size)
-    for index, size in enumerate(sizes.tolist()):
-        fair = iid_null(ctm, _blocks_to_resolve(ctm, size, z), FAIR)
-        ratios[index] = 1 - z * fair.sd / fair.mean
-    found: np.ndarray = ratios[where].reshape(np.shape(weights))
-    return found
-
-
-def bias_ratio(ctm: np.ndarray, weights: int, ones_fraction: float) -> float:
+def bias_ratio(weights: int, ones_fraction: float, *, shape: Shape = STRING) -> float:
     """Return the mean BDM of independent bits with a share of ones over that of fair bits of the same number.
 
     This is the ratio that the share alone produces, and with it the saturation of a size.
 
     Args:
-        ctm: CTM table in bits, ``[2**size]``.
-        weights: number of weights; blocks are ``weights // size``.
+        weights: how many there are; blocks are ``weights // size``.
         ones_fraction: share of ones, 0..1.
+        shape: of the blocks, ``(12,)`` or ``(4, 4)``.
 
     Raises:
         InputError: no complete block, or a share outside 0..1.
 
-    >>> from complexity_lab.estimators.ctm import ctm_table
-    >>> [round(bias_ratio(ctm_table((12,)), n, 0.33), 3) for n in (270_000, 1_050_000, 86_000_000)]
+    >>> [round(bias_ratio(n, 0.33), 3) for n in (270_000, 1_050_000, 86_000_000)]
     [0.807, 0.938, 0.975]
     """
+    ctm = ctm_table(shape)
     blocks = _blocks(ctm, weights)
     return iid_null(ctm, blocks, ones_fraction).mean / iid_null(ctm, blocks, FAIR).mean
 
@@ -129,8 +109,8 @@ def _blocks_to_resolve(ctm: np.ndarray, weights: int, z: float) -> int:
     return blocks
 
 
-def _blocks(ctm: np.ndarray, weights: Any) -> int:
+def _blocks(ctm: np.ndarray, weights: int) -> int:
     size = int(ctm.size).bit_length() - 1
     if weights < size:
         raise InputError(f"{weights} weights, wanted at least one block of {size}")
-    return int(weights) // size
+    return weights // size

@@ -11,23 +11,27 @@ from typing import Any
 
 import numpy as np
 
+from complexity_lab.arrays import as_numpy
 from complexity_lab.binary.block_counts import BlockCounts
 from complexity_lab.binary.codes import Boundary
 from complexity_lab.binary.counting import SQUARE, STRING, block_counts
 from complexity_lab.errors import InputError
-from complexity_lab.estimators.ctm import ctm_table
+from complexity_lab.estimators.ctm import ctm_table, shape_name
 
 
 def bdm(bits: Any, *, boundary: Boundary = "ignore", normalized: bool = False) -> float:
-    """Return the BDM of an array of 0/1, or of weights binarized by ``w > 0``.
+    """Return the BDM of an array of 0/1; ``measure`` scores weights, and so does this for ``binarize(weights)``.
 
     Args:
-        bits: numpy array or torch tensor, 1-D (blocks of 12) or 2-D (blocks of 4x4).
+        bits: numpy array or torch tensor of zeros and ones, 1-D (blocks of 12) or 2-D (blocks of 4x4).
         boundary: ``ignore`` drops incomplete blocks, ``recursive`` cuts them smaller, ``correlated`` slides by one.
         normalized: scale to 0 (constant) .. 1 (as many and as complex blocks as possible) at this size.
 
     Returns:
-        Bits; without unit if normalized. An input without a complete block scores 0.
+        Bits; without unit if normalized.
+
+    Raises:
+        InputError: values other than 0 and 1, another number of axes, or not one block.
 
     >>> round(bdm([1] * 12), 6)
     25.610414
@@ -37,15 +41,24 @@ def bdm(bits: Any, *, boundary: Boundary = "ignore", normalized: bool = False) -
 
 
 def counts_of_bits(bits: Any, boundary: Boundary) -> BlockCounts:
-    """Count strings of 12 in a 1-D array and 4x4 squares in a 2-D one.
+    """Count strings of 12 in a 1-D array of 0/1 and 4x4 squares in a 2-D one.
 
     Raises:
-        InputError: another number of axes.
+        InputError: values other than 0 and 1, another number of axes, or not one block.
     """
-    axes = np.ndim(bits)
-    if axes not in (1, 2):
-        raise InputError(f"bits have {axes} axes, wanted 1 or 2; flatten them or use block_counts")
-    return block_counts(bits, STRING if axes == 1 else SQUARE, boundary=boundary)
+    array = as_numpy(bits)
+    if array.ndim not in (1, 2):
+        raise InputError(f"bits have {array.ndim} axes, wanted 1 or 2; flatten them or use block_counts")
+    if not np.isin(array, (0, 1)).all():
+        raise InputError(
+            "values other than 0 and 1, wanted bits; binarize(weights) makes bits of weights, measure scores them as is"
+        )
+    counts = block_counts(array, STRING if array.ndim == 1 else SQUARE, boundary=boundary)
+    if not any(part.blocks for part in (counts, *counts.leftover)):
+        what, size = shape_name(array.shape), shape_name(counts.shape)
+        smaller = "" if boundary == "recursive" else "; boundary='recursive' scores smaller ones"
+        raise InputError(f"bits of shape {what} hold no block of {size}{smaller}")
+    return counts
 
 
 def bdm_of(counts: BlockCounts) -> float:

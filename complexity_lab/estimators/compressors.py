@@ -108,7 +108,8 @@ class PayloadStream:
     def add(self, weights: Any) -> None:
         """Append a tensor, flattened row-major."""
         if self.kind == "float32":
-            self._pieces.append(np.ascontiguousarray(as_numpy(weights), dtype="<f4").tobytes())
+            with np.errstate(over="ignore"):  # float64 beyond float32 is an infinity there
+                self._pieces.append(np.ascontiguousarray(as_numpy(weights), dtype="<f4").tobytes())
             return
         bits = (signed(weights).values.reshape(-1) > 0).view(np.uint8)
         if self.kind == "bits-bytes":

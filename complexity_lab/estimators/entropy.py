@@ -13,7 +13,10 @@ from complexity_lab.estimators.bdm import counts_of_bits
 
 
 def block_entropy(bits: Any, *, boundary: Boundary = "ignore", normalized: bool = False) -> float:
-    """Return the entropy of the blocks of a 1-D or 2-D array of 0/1 or of weights, in bits per block.
+    """Return the entropy of the blocks of a 1-D or 2-D array of 0/1, in bits per block; see ``bdm``.
+
+    Raises:
+        InputError: values other than 0 and 1, another number of axes, or not one block.
 
     >>> block_entropy([0] * 12 + [1] * 12)
     1.0

@@ -1,8 +1,9 @@
 """The registry of estimators: every number that a survey can be asked for, by name, with its unit and source.
 
-Three families: functions of block counts, compressors of a payload, and those that read the values themselves, tensor
-after tensor. To add one, add a ``CountEstimator`` or a ``StreamEstimator`` to ``REGISTRY`` below (its function in a
-file of its own); the contract tests, the survey, ``measure`` and the tables then know it.
+Four families: functions of block counts, compressors of a payload, those that read the values themselves, tensor after
+tensor, and the bit planes of quantized values. To add one, add a ``CountEstimator`` or a ``StreamEstimator`` to
+``REGISTRY`` below (its function in a file of its own); the contract tests, the survey, ``measure`` and the tables then
+know it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+import numpy as np
 
 from complexity_lab.binary.block_counts import BlockCounts, Shape
 from complexity_lab.binary.counting import SQUARE, STRING, block_counts
@@ -19,6 +22,7 @@ from complexity_lab.estimators.compressors import COMPRESSORS, PAYLOADS, Payload
 from complexity_lab.estimators.entropy import block_entropy_normalized, block_entropy_of
 from complexity_lab.estimators.float_entropy import ExponentEntropy, MantissaEntropy
 from complexity_lab.estimators.lz76 import LZ76Density
+from complexity_lab.estimators.qubd import QUBD_PRESETS, Rules
 
 
 class Estimator(Protocol):
@@ -117,6 +121,20 @@ class StreamEstimator:
         return accumulator.value()
 
 
+@dataclass(frozen=True)
+class PlaneEstimator:
+    """The bit planes of quantized weights and their sum, by rules that a preset may replace."""
+
+    name: str
+    unit: str
+    source: str
+    rules: Rules
+
+    def score(self, weights: Any) -> float:
+        """Return the sum over planes; NaN for a tensor that the rules do not score."""
+        return float("nan") if self.rules.why_not(np.shape(weights)) else self.rules.score(weights).total
+
+
 _BDM = "Zenil et al. 2018, doi:10.3390/e20080605"
 _COUNT_ESTIMATORS = (
     CountEstimator("bdm", "bits", STRING, bdm_of, _BDM, bdm_of_each),
@@ -138,7 +156,8 @@ _STREAM_ESTIMATORS = (
     StreamEstimator("exponent_entropy", "bits/weight", "arXiv 2411.05239", ExponentEntropy),
     StreamEstimator("mantissa_entropy", "bits/weight", "arXiv 2411.05239", MantissaEntropy),
 )
-_ALL: tuple[Estimator, ...] = (*_COUNT_ESTIMATORS, *_COMPRESSOR_ESTIMATORS, *_STREAM_ESTIMATORS)
+QUBD = PlaneEstimator("qubd", "bits", "arXiv 2605.15551", QUBD_PRESETS["fixed"])
+_ALL: tuple[Estimator, ...] = (*_COUNT_ESTIMATORS, *_COMPRESSOR_ESTIMATORS, *_STREAM_ESTIMATORS, QUBD)
 REGISTRY: dict[str, Estimator] = {item.name: item for item in _ALL}
 
 

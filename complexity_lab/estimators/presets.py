@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from complexity_lab.errors import UnknownNameError, nearest_names
+from complexity_lab.errors import InputError, UnknownNameError, nearest_names
 from complexity_lab.estimators.qubd import QUBD_PRESETS, Rules
 
 
@@ -67,3 +67,25 @@ def preset(name: str) -> Preset:
         hint = nearest_names(name, tuple(PRESETS)) or f"; there are {', '.join(PRESETS)}"
         raise UnknownNameError(f"unknown preset {name!r}{hint}")
     return PRESETS[name]
+
+
+def preset_of(name: str | None, bits: int | None) -> Preset | None:
+    """Return a preset by name, with so many planes; ``fixed`` if only bits are given, None if neither is.
+
+    Raises:
+        UnknownNameError: no such preset.
+        InputError: not 1 to 16 bits, or bits of a preset without planes.
+    """
+    if name is None and bits is None:
+        return None
+    chosen = preset(name or "fixed")
+    if bits is None:
+        return chosen
+    if not 1 <= bits <= 16:
+        raise InputError(f"{bits} bits, wanted 1 to 16")
+    if chosen.rules is None:
+        raise InputError(f"{bits} bits and preset {chosen.name}, which has no bit planes; leave one of them out")
+    if bits == chosen.rules.bits:
+        return chosen
+    departures = f"{bits} planes instead of {chosen.rules.bits}; {chosen.departures}"
+    return replace(chosen, rules=replace(chosen.rules, bits=bits), departures=departures)

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from complexity_lab.errors import ComplexityLabError, InputError, UnknownNameError
-from complexity_lab.estimators.estimator import REGISTRY, CountEstimator, StreamEstimator, estimator
+from complexity_lab.estimators.estimator import REGISTRY, CountEstimator, PlaneEstimator, StreamEstimator, estimator
 from tests.naive import bdm as naive_bdm
 from tests.naive import compressors as naive_compressors
 from tests.naive import lz76 as naive_lz76
+from tests.naive import qubd as naive_qubd
 from tests.oracle import pybdm
 
 EVERY = pytest.mark.parametrize("item", REGISTRY.values(), ids=list(REGISTRY))
@@ -43,6 +44,8 @@ def naive_score(item, weights):
         return getattr(naive_lz76, item.name)(weights.ravel().tolist(), "float32")
     if item.name == "lz76_density":
         return naive_lz76.density(naive_bdm.bits_of(weights.ravel().tolist()))
+    if isinstance(item, PlaneEstimator):
+        return sum(naive_qubd.qubd(weights, 8, 99.9, pybdm(2, "recursive").bdm))
     if not isinstance(item, CountEstimator):
         return naive_compressors.rate(naive_compressors.payload(weights.ravel(), item.payload), item.compressor)
     flat = naive_bdm.bits_of(weights.ravel().tolist())

@@ -37,7 +37,7 @@ def recounted(tensors, shape):
 
 
 def check(tensors, shape):
-    found = layer_perturbation([(str(i), tensor) for i, tensor in enumerate(tensors)], ctm_table(shape), shape)
+    found = layer_perturbation([(str(i), tensor) for i, tensor in enumerate(tensors)], shape)
     for index, (mine, theirs) in enumerate(zip(found, recounted(tensors, shape), strict=True)):
         assert (mine.name, mine.scored) == (str(index), theirs.size)
         if theirs.size:
@@ -70,7 +70,7 @@ def test_large_tensors_and_halves():
     """Counted by the kernels; the mean over all tensors is that of a recount of some bits."""
     rng = np.random.default_rng(0)
     tensors = [rng.standard_normal((100, 101)).astype(dtype) for dtype in (np.float16, ml_dtypes.bfloat16)]
-    found = layer_perturbation(zip("ab", tensors, strict=True), ctm_table((12,)))
+    found = layer_perturbation(zip("ab", tensors, strict=True))
     assert [each.scored for each in found] == [10_100, 10_096]
     assert all(each.lowest < 0 < each.highest for each in found)
     assert all(abs(each.mean) <= each.mean_absolute <= each.largest for each in found)
@@ -78,9 +78,16 @@ def test_large_tensors_and_halves():
 
 def test_what_cannot_be_flipped_is_refused():
     with pytest.raises(InputError, match="blocks of shape"):
-        layer_perturbation([], ctm_table((3, 3)), (3, 3))
-    with pytest.raises(InputError, match="CTM table"):
-        layer_perturbation([("a", np.ones(12))], ctm_table((4, 4)))
+        layer_perturbation([], (3, 3))
     with pytest.raises(WeightsError, match="NaN"):
-        layer_perturbation([("a", np.array([np.nan]))], ctm_table((12,)))
-    assert layer_perturbation([], ctm_table((12,))) == []
+        layer_perturbation([("a", np.array([np.nan]))])
+    assert layer_perturbation([]) == []
+
+
+def test_a_network_is_taken_as_it_is():
+    from torch import nn
+
+    network = nn.Sequential(nn.Linear(20, 30), nn.Linear(30, 4))
+    found = layer_perturbation(network.named_parameters())
+    assert [each.name for each in found] == ["0.weight", "0.bias", "1.weight", "1.bias"]
+    assert found == layer_perturbation(network.state_dict())

@@ -1,0 +1,1 @@
+"""One null model per file, each called ``NULL``; ``controls.registry`` finds them."""
