@@ -206,8 +206,7 @@ def draw_figures(results: Results | str | Path, folder: str | Path, names: Seque
     """
     from complexity_lab.figures.drawing import draw, save
 
-    saved = save(draw(_opened(results), names), Path(folder))
-    return [path for paths in saved.values() for path in paths]
+    return save(draw(_opened(results), names), Path(folder))
 
 
 def write_report(results: Results | str | Path, file: str | Path) -> Path:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from complexity_lab.counted import counted
+
 Directory = Annotated[Path, typer.Argument(help="Directory of a study: of its tables, or as published below data/.")]
 Accuracy = Annotated[
     Path | None,
@@ -21,16 +23,17 @@ def figures_cli(
     accuracy: Accuracy = None,
 ) -> None:
     """Draw the figures of a study: PDF, PNG, and the numbers as CSV and Parquet. What is finished is drawn."""
-    from complexity_lab.figures.drawing import draw, save
+    from complexity_lab.figures.drawing import FORMATS, draw, save
     from complexity_lab.statistics.results import open_results
 
     take_accuracy(accuracy, directory)
     results = open_results(directory)
     folder = out if out is not None else directory / "figures"
-    for drawing, paths in save(draw(results, tuple(name) if name else None), folder).items():
-        print(f"{drawing.name}: {drawing.title}")
-        for path in paths:
-            print(f"  {path}")
+    drawings = draw(results, tuple(name) if name else None)
+    save(drawings, folder)
+    for drawing in drawings:
+        print(f"{folder / drawing.name}: {drawing.title}")
+    print(f"{counted(len(drawings), 'figure')}, each as {', '.join(FORMATS)}")
 
 
 def take_accuracy(accuracy: Path | None, directory: Path) -> None:
@@ -42,12 +45,12 @@ def take_accuracy(accuracy: Path | None, directory: Path) -> None:
     if accuracy is None:
         return
     from complexity_lab.errors import InputError
-    from complexity_lab.statistics.accuracy import read_accuracy
-    from complexity_lab.study.kinds.survey import ACCURACY, keep_file
+    from complexity_lab.files import keep_file
+    from complexity_lab.statistics.accuracy import ACCURACY_FILE, read_accuracy
     from complexity_lab.tables.directory import read_manifest
 
     kind = read_manifest(directory)["kind"]
     if kind != "survey":
         raise InputError(f"--accuracy {accuracy} is for surveys, {directory} holds a {kind}; leave it out")
     read_accuracy(accuracy)
-    keep_file(accuracy, directory / ACCURACY)
+    keep_file(accuracy, directory / ACCURACY_FILE)

@@ -31,7 +31,8 @@ def publish_study(
     from complexity_lab.errors import InputError
     from complexity_lab.figures.drawing import draw, save
     from complexity_lab.report.page import write_page
-    from complexity_lab.statistics.results import TrainingResults, open_results
+    from complexity_lab.statistics.results import open_results
+    from complexity_lab.statistics.step_results import TrainingResults
     from complexity_lab.tables.directory import publish
     from complexity_lab.tables.rows import ROWS
 

@@ -39,10 +39,10 @@ def reproduce_cli(
     from complexity_lab.study.kinds.training import table_plan
 
     plan = table_plan(
-        table,  # type: ignore[arg-type]  # this and the preset are checked by the plan
+        table,
         dataset=dataset,
         seeds=parse_seeds(seeds),
-        preset=preset,  # type: ignore[arg-type]
+        preset=preset,
         epochs=epochs,
         models=tuple(models or ()),
         precision=precision,

@@ -41,10 +41,12 @@ def series_cli(
     kept. Exit code 0 if every checkpoint is ok, 3 if some failed (their rows say why), 1 if none could be measured.
     """
     from complexity_lab.cli.running import run_and_show
+    from complexity_lab.statistics.losses import read_losses
     from complexity_lab.study.kind import RunOptions
-    from complexity_lab.study.kinds.series import find_series, series_plan
-    from complexity_lab.study.losses_file import keep_losses, read_losses, without_checkpoint
+    from complexity_lab.study.kinds.series import SeriesSpec, find_series, series_plan
+    from complexity_lab.tables import columns as c
     from complexity_lab.tables.directory import part_stem
+    from complexity_lab.weights.order import checked_rule
 
     plan = series_plan(
         source,
@@ -56,18 +58,18 @@ def series_cli(
         shuffles=shuffles,
         seed=seed,
         tensor_rows=tensor_rows,
-        order=measuring.order,
+        order=checked_rule(measuring.order),
+        losses=losses,
     )
+    assert isinstance(plan.spec, SeriesSpec)
     options = RunOptions(timeout=timeout, keep_downloads=keep_downloads)
-    known = None if losses is None else read_losses(losses)
+    known = set[int]() if losses is None else set(read_losses(losses)[c.STEP])
     found = find_series(plan.spec, options)
     if found.others:
         print(f"No step in the names of {', '.join(found.others[:5])}; left out.", file=sys.stderr)
-    if known is not None and (unmatched := without_checkpoint(known, {each.step for each in found.checkpoints})):
+    if unmatched := sorted(known - {each.step for each in found.checkpoints}):
         shown = ", ".join(map(str, unmatched[:5]))
         print(f"Losses of {counted(len(unmatched), 'step')} without a checkpoint ({shown}).", file=sys.stderr)
     readable = part_stem(found.name).rpartition("-")[0]
     directory = running.out or Path("runs") / f"series-{readable}-{plan.hash[:8]}"
-    if losses is not None:
-        keep_losses(losses, directory)
     raise typer.Exit(run_and_show(plan, directory, running, options))

@@ -11,7 +11,9 @@ from rich.table import Table
 
 from complexity_lab.cli.progress import wide_console
 from complexity_lab.statistics import columns as d
-from complexity_lab.statistics.results import RoundingResults, SurveyResults, TrainingResults, TrajectoryResults
+from complexity_lab.statistics.rounding_results import RoundingResults
+from complexity_lab.statistics.step_results import TrainingResults, TrajectoryResults
+from complexity_lab.statistics.survey_results import SurveyResults
 from complexity_lab.tables import columns as c
 
 if TYPE_CHECKING:

@@ -214,9 +214,6 @@ def _show(config: RunConfig, directory: Path, failed: dict[str, str]) -> None:
 
 
 def _print_result(result: RunResult, directory: Path) -> None:
-    from complexity_lab.statistics.results import TrainingResults, open_results
-    from complexity_lab.tables import columns as c
-
     last = result.epochs[-1]
     lines = {
         "test accuracy": f"{100 * result.test_accuracy_final:.2f} % (last weights), "
@@ -229,12 +226,16 @@ def _print_result(result: RunResult, directory: Path) -> None:
         lines["motifs"] = f"{result.k:,} for {result.blocks:,} blocks"
     if last.distortion is not None:
         lines["distortion"] = f"{last.distortion:.4g} in the last projection"
-    results = open_results(directory)
-    if isinstance(results, TrainingResults):
-        ratios = results.ratios
-        for row in ratios.loc[(ratios[c.METRIC] == "bdm") & (ratios[c.STEP] == ratios[c.STEP].max())].itertuples():
-            lines["BDM ratio"] = f"{row.ratio:.4f} of the initial sign bits"
+    first, final = (_bdm(epoch) for epoch in (result.epochs[0], last))
+    if first and final:
+        lines["BDM ratio"] = f"{final / first:.4f} of the initial sign bits"
     lines["weights"] = f"{directory}/initial, best and final .safetensors"
     lines["tables"] = f"{directory}/runs, curves and measurements, Parquet"
     for name, text in lines.items():
         print(f"{name + ':':<15}{text}")
+
+
+def _bdm(epoch: EpochRecord) -> float | None:
+    """Return the BDM of the sign bits after an epoch; None if it was not measured."""
+    whole = (row for row in epoch.measurements if row.scope == "model" and row.null is None)
+    return next((row.value for row in whole if row.metric == "bdm"), None)
