@@ -168,13 +168,6 @@ def test_a_resumed_run_projects_at_the_same_steps_with_the_same_motifs():
     assert all(torch.equal(a, b) for a, b in zip(straight.parameters(), resumed.parameters(), strict=True))
 
 
-def test_the_state_is_safe_to_save(tmp_path):
-    model = network()
-    attached = attach(momos(), model, torch.optim.SGD(model.parameters(), lr=0.1))
-    torch.save(attached.state_dict(), tmp_path / "state.pt")
-    attached.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
-
-
 def test_a_state_of_another_kind_of_randomness_is_refused():
     model = network()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

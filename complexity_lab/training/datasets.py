@@ -1,69 +1,20 @@
-"""Images to train on: the embedded digits, and CIFAR and MNIST through torchvision.
-
-The three parts of a data set are three types: a test image where a training image is wanted does not type-check.
-Images are held as bytes on the device that trains, and normalised batch by batch, so that loading costs nothing.
-"""
+"""Images to train on by name: the embedded digits, and CIFAR and MNIST through torchvision."""
 
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from complexity_lab.errors import InputError, UnknownNameError, UnreachableError, nearest_names
-
-
-@dataclass(frozen=True)
-class Images:
-    """Images and their classes: ``pixels`` uint8 ``[n, channels, size, size]``, ``labels`` int64 ``[n]``."""
-
-    pixels: Tensor
-    labels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-
-class TrainingImages(Images):
-    """What weights are fitted to."""
-
-
-class ValidationImages(Images):
-    """What decides when to stop and which weights are best."""
-
-
-class TestImages(Images):
-    """What only finished weights see."""
-
-    __test__ = False  # not a pytest class
-
-
-@dataclass(frozen=True)
-class Splits:
-    """A data set in three disjoint parts, with what is needed to train on it.
-
-    ``mean`` and ``sd`` are per channel, for pixels scaled to 0..1; ``augmentation`` is a name in ``augment``.
-    """
-
-    name: str
-    training: TrainingImages
-    validation: ValidationImages
-    test: TestImages
-    num_classes: int
-    mean: tuple[float, ...]
-    sd: tuple[float, ...]
-    augmentation: str
-
-    @property
-    def in_channels(self) -> int:
-        """Channels of an image."""
-        return int(self.training.pixels.shape[1])
+from complexity_lab.training.digits import byte_digits
+from complexity_lab.training.examples import Splits, TestExamples, TrainingExamples, ValidationExamples
+from complexity_lab.training.recipe import Augmentation, DigitsSplit
 
 
 @dataclass(frozen=True)
@@ -71,22 +22,21 @@ class _Source:
     """How torchvision calls a data set, and how the paper prepares it."""
 
     constructor: str
-    num_classes: int
+    classes: int
     mean: tuple[float, ...]
     sd: tuple[float, ...]
-    augmentation: str
-    validation: float  # share of the training images
+    augmentation: Augmentation
 
 
-_CIFAR = ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616), "randaugment", 0.1)
-_HALF = ((0.5,), (0.5,), "none", 0.1)
+_CIFAR = ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
 _SOURCES = {
-    "cifar10": _Source("CIFAR10", 10, *_CIFAR),
-    "cifar100": _Source("CIFAR100", 100, *_CIFAR),
-    "mnist": _Source("MNIST", 10, *_HALF),
-    "fashion_mnist": _Source("FashionMNIST", 10, *_HALF),
+    "cifar10": _Source("CIFAR10", 10, *_CIFAR, "randaugment"),
+    "cifar100": _Source("CIFAR100", 100, *_CIFAR, "randaugment"),
+    "mnist": _Source("MNIST", 10, (0.5,), (0.5,), "none"),
+    "fashion_mnist": _Source("FashionMNIST", 10, (0.5,), (0.5,), "none"),
 }
 DATASETS = ("digits", *_SOURCES)
+VALIDATION = 0.1  # share of the training images; digits 0.125, a tenth of all
 PATIENCE = 30.0  # seconds without a byte after which a download is given up
 
 
@@ -98,7 +48,7 @@ def load_dataset(
     split_seed: int = 10,
     device: torch.device | str = "cpu",
 ) -> Splits:
-    """Return a data set, split. Images keep their size; they are resized batch by batch.
+    """Return a data set as bytes, split. Images keep their size; they are resized batch by batch.
 
     Args:
         name: one of ``DATASETS``.
@@ -119,31 +69,33 @@ def load_dataset(
     if validation is not None and not 0 < validation < 1:
         raise InputError(f"{validation} of the training images for validation, wanted above 0 and below 1")
     if name == "digits":
-        return _digits(32, 0.125 if validation is None else validation, split_seed, device)
+        return _on(byte_digits(DigitsSplit(seed=split_seed), 0.125 if validation is None else validation), device)
     source = _SOURCES[name]
     pixels, labels = _from_torchvision(name, source, data_dir, train=True)
-    test_pixels, test_labels = _from_torchvision(name, source, data_dir, train=False)
-    training, held_out = _split(len(labels), source.validation if validation is None else validation, split_seed)
-
-    return Splits(
-        name,
-        TrainingImages(pixels[training].to(device), labels[training].to(device)),
-        ValidationImages(pixels[held_out].to(device), labels[held_out].to(device)),
-        TestImages(test_pixels.to(device), test_labels.to(device)),
-        source.num_classes,
-        source.mean,
-        source.sd,
-        source.augmentation,
+    training, held_out = split_in_two(len(labels), VALIDATION if validation is None else validation, split_seed)
+    splits = Splits(
+        training=TrainingExamples(pixels[training], labels[training]),
+        validation=ValidationExamples(pixels[held_out], labels[held_out]),
+        test=TestExamples(*_from_torchvision(name, source, data_dir, train=False)),
+        classes=source.classes,
+        mean=source.mean,
+        sd=source.sd,
+        augmentation=source.augmentation,
     )
+    return _on(splits, device)
 
 
 def num_classes(name: str) -> int:
     """Return the number of classes of one of ``DATASETS``, without loading it."""
-    return 10 if name == "digits" else _SOURCES[name].num_classes
+    return 10 if name == "digits" else _SOURCES[name].classes
 
 
-def _split(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Return the indices of training and validation images."""
+def split_in_two(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Return the indices of training and validation images.
+
+    Raises:
+        InputError: none would be left to train on.
+    """
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
     held_out = max(1, round(share * count))
     if held_out >= count:
@@ -151,31 +103,10 @@ def _split(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
     return order[held_out:], order[:held_out]
 
 
-def _digits(size: int, validation: float, seed: int, device: torch.device | str) -> Splits:
-    """Return scikit-learn's 1797 digits: a fifth for the test, stratified; ink is bright on a dark ground."""
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
-
-    images, classes = load_digits(return_X_y=True)
-    labels = torch.as_tensor(classes, dtype=torch.int64)
-    grey = torch.as_tensor(images, dtype=torch.float32).reshape(-1, 1, 8, 8) * (255 / 16)
-    pixels = F.interpolate(grey, (size, size), mode="bilinear").round().clamp(0, 255).byte().repeat(1, 3, 1, 1)
-    rest, test = train_test_split(np.arange(len(labels)), test_size=0.2, stratify=classes, random_state=seed)
-    training, held_out = train_test_split(rest, test_size=validation, stratify=classes[rest], random_state=seed)
-    scaled = pixels[training].double() / 255
-
-    def part(kind: type[Any], chosen: np.ndarray) -> Any:
-        return kind(pixels[chosen].to(device), labels[chosen].to(device))
-
-    return Splits(
-        "digits",
-        part(TrainingImages, training),
-        part(ValidationImages, held_out),
-        part(TestImages, test),
-        10,
-        (float(scaled.mean()),) * 3,
-        (float(scaled.std()),) * 3,
-        "shift",
+def _on(data: Splits, device: torch.device | str) -> Splits:
+    parts = {name: getattr(data, name) for name in ("training", "validation", "test")}
+    return replace(
+        data, **{name: type(part)(part.inputs.to(device), part.labels.to(device)) for name, part in parts.items()}
     )
 
 

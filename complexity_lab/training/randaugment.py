@@ -1,7 +1,4 @@
-"""Augmentation of whole batches on the device that trains: shift, flip, and RandAugment (arXiv 1909.13719).
-
-Random numbers are drawn on the CPU from a generator of its own, so that a seed gives the same images on every device.
-"""
+"""RandAugment (arXiv 1909.13719) of whole batches: two of fourteen operations per image, at magnitude 9 of 30."""
 
 from __future__ import annotations
 
@@ -17,52 +14,8 @@ OPERATIONS_PER_IMAGE, MAGNITUDE, BINS = 2, 9, 31
 Operation = Callable[[Tensor], Tensor]
 
 
-def augment(name: str, pixels: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Return augmented images, uint8 ``[n, channels, size, size]``.
-
-    Args:
-        name: ``none``; ``shift`` (by up to a sixteenth of the side); ``randaugment`` (the paper's for CIFAR: flip,
-            shift by up to an eighth, resize, two random operations).
-        pixels: uint8 ``[n, channels, h, h]``.
-        size: pixels per side of the result.
-        generator: on the CPU.
-    """
-    if name == "shift":
-        pixels = shifted(pixels, max(1, pixels.shape[-1] // 16), generator)
-    if name != "randaugment":
-        return resized(pixels, size)
-    shifts = shifted(flipped(pixels, generator), max(1, pixels.shape[-1] // 8), generator)
-    return randaugment(resized(shifts, size), generator)
-
-
-def resized(pixels: Tensor, size: int) -> Tensor:
-    """Return uint8 images scaled bilinearly to ``size`` pixels per side."""
-    if pixels.shape[-1] == size:
-        return pixels
-    scaled = torch.nn.functional.interpolate(pixels.float(), (size, size), mode="bilinear", antialias=True)
-    return scaled.round_().clamp_(0, 255).byte()
-
-
-def flipped(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirror each image left to right with probability one half."""
-    chosen = (torch.rand(len(pixels), generator=generator) < 0.5).to(pixels.device)
-    return torch.where(chosen[:, None, None, None], pixels.flip(-1), pixels)
-
-
-def shifted(pixels: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    """Shift each image by up to ``most`` pixels along each axis; zeros come in, as from a crop of a padded image."""
-    count, _, height, width = pixels.shape
-    origin = torch.randint(0, 2 * most + 1, (2, count, 1), generator=generator).to(pixels.device)
-    padded = torch.nn.functional.pad(pixels, (most,) * 4)
-    rows = origin[0] + torch.arange(height, device=pixels.device)
-    columns = origin[1] + torch.arange(width, device=pixels.device)
-    image = torch.arange(count, device=pixels.device)
-    windows = padded.permute(0, 2, 3, 1)[image[:, None, None], rows[:, :, None], columns[:, None, :]]
-    return windows.permute(0, 3, 1, 2).contiguous()
-
-
 def randaugment(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Apply two of fourteen operations to each image, at magnitude 9 of 30, signs at random.
+    """Return uint8 images ``[n, channels, h, h]``, each changed by two operations, signs at random.
 
     Images that drew the same operation are changed together, so a batch costs as many calls as there are operations.
     """
