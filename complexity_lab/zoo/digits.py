@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from complexity_lab.errors import InputError, UnknownNameError, nearest_names
 from complexity_lab.zoo.card import ModelCard, TrainedFacts
-from complexity_lab.zoo.digits_recipes import RECIPE_VERSION, RECIPES, Recipe
+from complexity_lab.zoo.digits_networks import RECIPE_VERSION, DigitsNetwork, digits_networks
 
 if TYPE_CHECKING:
     from complexity_lab.weights.from_module import ModuleWeights
@@ -47,7 +47,7 @@ class DigitsZoo:
 
     def cards(self) -> Sequence[ModelCard]:
         """List every architecture, smallest first in each family."""
-        return [_card(recipe) for recipe in RECIPES]
+        return [_card(network) for network in digits_networks()]
 
     def card(self, model_id: str) -> ModelCard:
         """Return the card of one architecture.
@@ -55,7 +55,7 @@ class DigitsZoo:
         Raises:
             UnknownNameError: no such architecture; the message suggests the nearest names.
         """
-        return _card(_recipe(model_id))
+        return _card(_network(model_id))
 
     def open(self, card: ModelCard) -> OpenDigits:
         """Open one architecture; nothing is built or trained yet.
@@ -63,7 +63,7 @@ class DigitsZoo:
         Raises:
             UnknownNameError: the card is not of this zoo.
         """
-        return OpenDigits(_recipe(card.id), self.cache_dir, self.seeds)
+        return OpenDigits(_network(card.id), self.cache_dir, self.seeds)
 
 
 class OpenDigits:
@@ -72,9 +72,9 @@ class OpenDigits:
     trained_seeds: tuple[int | None, ...]
     initial_seeds: tuple[int, ...] | None = None
 
-    def __init__(self, recipe: Recipe, cache_dir: Path | None, seeds: tuple[int, ...]) -> None:
+    def __init__(self, network: DigitsNetwork, cache_dir: Path | None, seeds: tuple[int, ...]) -> None:
         self.trained_seeds = seeds
-        self._recipe = recipe
+        self._network = network
         self._cache_dir = cache_dir
         self._test_accuracy: dict[int, float] = {}
 
@@ -83,7 +83,7 @@ class OpenDigits:
         from complexity_lab.weights.from_module import ModuleWeights
         from complexity_lab.zoo.digits_training import build
 
-        return ModuleWeights(build(self._recipe, seed), self._label(f"initial seed {seed}"))
+        return ModuleWeights(build(self._network, seed), self._label(f"initial seed {seed}"))
 
     def trained(self, seed: int | None) -> ModuleWeights:
         """Return the trained weights of one of ``trained_seeds``: from the cache, or trained now and cached.
@@ -97,27 +97,27 @@ class OpenDigits:
 
         if seed is None or seed not in self.trained_seeds:
             raise InputError(
-                f"{self._recipe.architecture} has trained weights of the seeds {self.trained_seeds}, not of {seed}; "
+                f"{self._network.architecture} has trained weights of the seeds {self.trained_seeds}, not of {seed}; "
                 "name the seeds wanted in DigitsZoo(seeds=...)"
             )
-        network = trained_network(self._recipe, seed, self._cache_dir)
-        self._test_accuracy[seed] = network.test_accuracy
-        return ModuleWeights(network.module, self._label(f"trained seed {seed}"))
+        trained = trained_network(self._network, seed, self._cache_dir)
+        self._test_accuracy[seed] = trained.test_accuracy
+        return ModuleWeights(trained.module, self._label(f"trained seed {seed}"))
 
     def facts(self) -> TrainedFacts:
         """Return the recipe, and the test accuracy of each seed read with ``trained``, in the order of the seeds."""
         return TrainedFacts(
-            revision=f"digits recipe v{RECIPE_VERSION} {self._recipe.hash}",
+            revision=f"digits recipe v{RECIPE_VERSION} {self._network.hash}",
             test_accuracy=tuple(
                 self._test_accuracy[seed] for seed in self.trained_seeds if seed in self._test_accuracy
             ),
         )
 
     def _label(self, state: str) -> str:
-        return f"digits:{self._recipe.architecture} ({state})"
+        return f"digits:{self._network.architecture} ({state})"
 
 
-def trained_network(recipe: Recipe, seed: int, cache_dir: Path | None = None) -> TrainedNetwork:
+def trained_network(network: DigitsNetwork, seed: int, cache_dir: Path | None = None) -> TrainedNetwork:
     """Return a trained network from the cache; where it is missing or unusable, train and store it first.
 
     Processes that want the same network wait for the first of them.
@@ -129,40 +129,40 @@ def trained_network(recipe: Recipe, seed: int, cache_dir: Path | None = None) ->
     from complexity_lab.zoo import digits_cache
     from complexity_lab.zoo.digits_training import train
 
-    path = digits_cache.cache_path(cache_dir, recipe, seed)
-    if (found := digits_cache.read(path, recipe, seed)) is not None:
+    path = digits_cache.cache_path(cache_dir, network, seed)
+    if (found := digits_cache.read(path, network, seed)) is not None:
         return found
     with digits_cache.exclusive(path):
-        if (found := digits_cache.read(path, recipe, seed)) is not None:
+        if (found := digits_cache.read(path, network, seed)) is not None:
             return found
-        network = train(recipe, seed)
-        digits_cache.write(path, recipe, seed, network)
-    return network
+        trained = train(network, seed)
+        digits_cache.write(path, network, seed, trained)
+    return trained
 
 
 def train_missing(zoo: DigitsZoo) -> int:
     """Make sure that every network of a zoo is cached for every seed; return how many networks there are."""
-    wanted = [(recipe, seed) for recipe in RECIPES for seed in zoo.seeds]
-    for recipe, seed in wanted:
-        trained_network(recipe, seed, zoo.cache_dir)
+    wanted = [(network, seed) for network in digits_networks() for seed in zoo.seeds]
+    for network, seed in wanted:
+        trained_network(network, seed, zoo.cache_dir)
     return len(wanted)
 
 
-def _recipe(model_id: str) -> Recipe:
-    known = {recipe.architecture: recipe for recipe in RECIPES}
+def _network(model_id: str) -> DigitsNetwork:
+    known = {network.architecture: network for network in digits_networks()}
     if model_id not in known:
         raise UnknownNameError(f"the digits zoo has no model {model_id!r}{nearest_names(model_id, list(known))}")
     return known[model_id]
 
 
-def _card(recipe: Recipe) -> ModelCard:
+def _card(network: DigitsNetwork) -> ModelCard:
     return ModelCard(
-        id=recipe.architecture,
+        id=network.architecture,
         zoo=DigitsZoo.name,
-        architecture=recipe.architecture,
-        family=recipe.family,
-        parameters=recipe.parameters,
+        architecture=network.architecture,
+        family=network.family,
+        parameters=network.parameters,
         dataset="scikit-learn digits",
         licence="Apache-2.0",
-        source=recipe.constructor,
+        source=network.constructor,
     )

@@ -17,15 +17,15 @@ from torch import Tensor
 
 from complexity_lab.cache import CACHE_VARIABLE, cache_directory
 from complexity_lab.errors import OutputError, WeightsError
-from complexity_lab.zoo.digits_recipes import Recipe
+from complexity_lab.zoo.digits_networks import DigitsNetwork
 from complexity_lab.zoo.digits_training import TrainedNetwork, build
 
 logger = logging.getLogger(__name__)
 
 
-def cache_path(root: Path | None, recipe: Recipe, seed: int) -> Path:
+def cache_path(root: Path | None, network: DigitsNetwork, seed: int) -> Path:
     """Return the file of a network: below ``root``, else below the program's cache directory."""
-    return (root or cache_directory()) / "digits" / recipe.hash / f"{recipe.architecture}-seed{seed}.safetensors"
+    return (root or cache_directory()) / "digits" / network.hash / f"{network.architecture}-seed{seed}.safetensors"
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def exclusive(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def read(path: Path, recipe: Recipe, seed: int) -> TrainedNetwork | None:
+def read(path: Path, network: DigitsNetwork, seed: int) -> TrainedNetwork | None:
     """Return a network from the cache, or None where there is none that can be trusted.
 
     A truncated, corrupt or foreign file is logged as a warning and counts as missing: the weights are trained again.
@@ -55,21 +55,21 @@ def read(path: Path, recipe: Recipe, seed: int) -> TrainedNetwork | None:
     if not path.is_file():
         return None
     try:
-        return _verified(path, recipe, seed)
+        return _verified(path, network, seed)
     except (WeightsError, SafetensorError, OSError) as error:
         logger.warning("%s is not used and will be trained again: %s", path, error)
         return None
 
 
-def _verified(path: Path, recipe: Recipe, seed: int) -> TrainedNetwork:
+def _verified(path: Path, network: DigitsNetwork, seed: int) -> TrainedNetwork:
     with safe_open(path, framework="pt") as file:
         facts: dict[str, str] = file.metadata() or {}
         state: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    for fact, value in _identity(recipe, seed).items():
+    for fact, value in _identity(network, seed).items():
         _require(facts, fact, value)
-    module = build(recipe, seed).eval()
+    module = build(network, seed).eval()
     if layout(state) != layout(module.state_dict()):
-        raise WeightsError(f"its tensors are not those of {recipe.architecture}")
+        raise WeightsError(f"its tensors are not those of {network.architecture}")
     _require(facts, "digest", digest(state))
     module.load_state_dict(state)
     return TrainedNetwork(module, _accuracy(facts, "validation_accuracy"), _accuracy(facts, "test_accuracy"))
@@ -90,19 +90,19 @@ def _accuracy(facts: Mapping[str, str], key: str) -> float:
     return value
 
 
-def write(path: Path, recipe: Recipe, seed: int, network: TrainedNetwork) -> None:
+def write(path: Path, network: DigitsNetwork, seed: int, trained: TrainedNetwork) -> None:
     """Store a network; the file appears whole or not at all.
 
     Raises:
         OutputError: the directory cannot be written, or the disk is full.
     """
-    state = {name: tensor.contiguous() for name, tensor in network.module.state_dict().items()}
+    state = {name: tensor.contiguous() for name, tensor in trained.module.state_dict().items()}
     origin = {name: version(name) for name in ("torch", "timm", "scikit-learn")}
     accuracies = {
-        "validation_accuracy": repr(network.validation_accuracy),
-        "test_accuracy": repr(network.test_accuracy),
+        "validation_accuracy": repr(trained.validation_accuracy),
+        "test_accuracy": repr(trained.test_accuracy),
     }
-    payload = save(state, _identity(recipe, seed) | {"digest": digest(state)} | accuracies | origin)
+    payload = save(state, _identity(network, seed) | {"digest": digest(state)} | accuracies | origin)
     try:
         _replace(path, payload)
     except OSError as error:
@@ -120,8 +120,8 @@ def _replace(path: Path, payload: bytes) -> None:
         raise
 
 
-def _identity(recipe: Recipe, seed: int) -> dict[str, str]:
-    return {"architecture": recipe.architecture, "recipe": recipe.hash, "seed": str(seed)}
+def _identity(network: DigitsNetwork, seed: int) -> dict[str, str]:
+    return {"architecture": network.architecture, "recipe": network.hash, "seed": str(seed)}
 
 
 def layout(state: Mapping[str, Tensor]) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:

@@ -7,6 +7,7 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,24 +22,31 @@ from complexity_lab.zoo import digits_training
 from complexity_lab.zoo.card import OpenModel, Zoo
 from complexity_lab.zoo.digits import DigitsZoo, train_missing, trained_network
 from complexity_lab.zoo.digits_cache import cache_path, exclusive
-from complexity_lab.zoo.digits_recipes import RECIPES, Recipe, recipe_hash
+from complexity_lab.zoo.digits_networks import DigitsNetwork, digits_networks
+from tests.zoo.quick import QUICK
 
-QUICK = Recipe(
-    architecture="mlp_quick",
-    family="mlp",
-    constructor="complexity_lab.momos.models:MLP",
-    options=(("hidden", (4,)),),
-    parameters=12_342,
-    epochs=1,
-    learning_rate=1e-3,
-    batch_size=64,
-)
+HASHES = {
+    "mlp_12": "9fc025277e10",
+    "mlp_288x2": "cba5b1bd08f4",
+    "mlp_1536_768": "c647ea051ab6",
+    "resnet8_w6": "f2a5c4c86c75",
+    "resnet20_w16": "a337affe4f7c",
+    "densenet_k12": "8a41dc52fe5e",
+    "convnext_16_128": "cd556d5e4d56",
+    "convnext_40_320": "d0fcb4f08380",
+    "mobilenetv3_small_050": "5c124237d333",
+    "tinynet_e": "83a1979d0b92",
+    "vit_d96x4": "97d835a8bd7d",
+    "deit_tiny_patch16": "588d7a5d8f03",
+    "mixer_d96x4": "2ab2d1980217",
+    "poolformer_32_256": "844a0e899cde",
+}
 
 
 @pytest.fixture
 def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DigitsZoo:
     """A zoo of one network that trains at once."""
-    monkeypatch.setattr(digits_module, "RECIPES", (QUICK,))
+    monkeypatch.setattr(digits_module, "digits_networks", lambda: (QUICK,))
     return DigitsZoo(tmp_path, seeds=(3, 1))
 
 
@@ -48,9 +56,9 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seeds: list[int] = []
     original = digits_training.train
 
-    def counting(recipe: Recipe, seed: int) -> digits_training.TrainedNetwork:
+    def counting(network: DigitsNetwork, seed: int) -> digits_training.TrainedNetwork:
         seeds.append(seed)
-        return original(recipe, seed)
+        return original(network, seed)
 
     monkeypatch.setattr(digits_training, "train", counting)
     return seeds
@@ -304,6 +312,12 @@ def test_a_second_process_waits_for_the_first(zoo: DigitsZoo) -> None:
     assert other.communicate(timeout=30)[0] == "holding\n"
 
 
+def test_networks_keep_the_names_that_version_1_gave_them_in_caches() -> None:
+    """Computed by version 0.1.0, before recipes were files."""
+    found = {network.architecture: network.hash for network in digits_networks()}
+    assert found == HASHES
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -312,17 +326,28 @@ def test_a_second_process_waits_for_the_first(zoo: DigitsZoo) -> None:
         {"batch_size": 32},
         {"weight_decay": 0.1},
         {"shift": 0},
-        {"options": (("hidden", (5,)),)},
-        {"constructor": "elsewhere:MLP"},
         {"warmup": 0.2},
         {"clip_norm": 2.0},
+        {"optimizer": "adam"},
+        {"decays": "all"},
+        {"schedule": "constant"},
+        {"last_batch": "keep"},
+        {"augmentation": "none"},
+        {"momentum": 0.9},
+        {"image_size": 16},
+        {"epochs": None, "steps": 10},
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_the_hash_changes_with_what_changes_the_weights(change: dict[str, object]) -> None:
-    assert recipe_hash(replace(QUICK, **change)) != QUICK.hash  # type: ignore[arg-type]
+def test_the_hash_changes_with_what_changes_the_weights(change: dict[str, Any]) -> None:
+    assert replace(QUICK, recipe=replace(QUICK.recipe, **change)).hash != QUICK.hash
+
+
+def test_the_hash_changes_with_what_is_built() -> None:
+    assert replace(QUICK, options=(("hidden", (5,)),)).hash != QUICK.hash
+    assert replace(QUICK, constructor="elsewhere:MLP").hash != QUICK.hash
 
 
 def test_the_hash_stays_with_what_only_describes() -> None:
     assert replace(QUICK, family="perceptron", parameters=1).hash == QUICK.hash
-    assert len({recipe.hash for recipe in RECIPES}) == len(RECIPES)
+    assert len({network.hash for network in digits_networks()}) == len(digits_networks())
