@@ -13,8 +13,9 @@ from complexity_lab.errors import InputError
 from complexity_lab.momos.method import Method
 from complexity_lab.momos.networks import build_model
 from complexity_lab.momos.qat import bake, quantize_weights
-from complexity_lab.momos.recipes import recipe_for
-from complexity_lab.momos.training import RunConfig, train
+from complexity_lab.momos.runs import RunConfig
+from complexity_lab.momos.training import train_run
+from complexity_lab.training.profiles import recipe_for
 
 RECIPE = replace(recipe_for("mlp", "digits"), epochs=1, batch_size=256, image_size=8)
 
@@ -28,7 +29,7 @@ def pack(*arguments):
 
 def trained(directory, method, **changes):
     recipe = replace(RECIPE, **changes)
-    train(RunConfig(model="mlp", dataset="digits", method=method, recipe=recipe, device="cpu"), directory)
+    train_run(RunConfig(model="mlp", dataset="digits", method=method, recipe=recipe, device="cpu"), directory)
     return directory
 
 
