@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from complexity_lab.cli.interrupt import interruptible
-from complexity_lab.cli.progress import StudyProgress
+from complexity_lab.cli.progress import StudyProgress, duration
 from complexity_lab.counted import counted
 
 if TYPE_CHECKING:
@@ -51,7 +51,23 @@ def run_and_show(plan: Plan, directory: Path, running: RunningOptions, options: 
             progress=progress.update,
         )
     show(result, plan.plugin.noun, report=running.report)
+    if running.limit is not None:
+        _print_projection(plan, directory, options, executor.jobs)
     return result.exit_code
+
+
+def _print_projection(plan: Plan, directory: Path, options: RunOptions, jobs: int) -> None:
+    """Print what the whole study would take on this machine, from the tasks that are finished."""
+    from complexity_lab.study.engine import planned_tasks
+    from complexity_lab.study.projection import projected_time
+    from complexity_lab.tables.directory import StudyDirectory
+
+    found = projected_time(planned_tasks(plan, options), StudyDirectory(directory).commits(), jobs)
+    if found is not None:
+        print(
+            f"projected: all {counted(found.tasks, plan.plugin.noun)} take {duration(found.seconds)} on this machine, "
+            f"{found.jobs} at a time (from {found.finished}; downloads at the speed seen here)"
+        )
 
 
 @contextmanager

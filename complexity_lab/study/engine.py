@@ -121,8 +121,11 @@ def run_study(
         calls = _calls(plan, store, [task for task in tasks if task.key not in done], options, executor.threads)
         plan.plugin.prepare(plan.spec, store.path, options)
         meter = _Meter(calls, len(tasks) - len(calls), repeated, progress)
-        for outcome in _outcomes(calls, executor, store, interrupted):
-            meter.advance(outcome)
+        try:
+            for outcome in _outcomes(calls, executor, store, interrupted):
+                meter.advance(outcome)
+        finally:
+            store.forget_running()  # only what a killed process was at is suspect
         return _result(plan, store, tasks, len(calls))
 
 
@@ -207,7 +210,8 @@ def _outcomes(
 
     ``interrupted`` were in flight when an earlier run ended, perhaps because one of them takes all memory.
     """
-    suspects = [call for call in calls if call.task.key in interrupted] if executor.jobs > 1 else []
+    watched = any(call.options.on_epoch for call in calls)  # told to this process, so it has to run here
+    suspects = [call for call in calls if call.task.key in interrupted and not watched]
     for call in suspects:
         yield _run_isolated(call, executor, store)
     rest = [call for call in calls if call not in suspects]

@@ -31,7 +31,7 @@ class SingleRunSpec(TrainingSpec):
     def folder_of(self, config: RunConfig) -> str:
         """Return the directory of the study itself: its weights are what it is trained for."""
         del config
-        return "."
+        return ""
 
 
 def run_plan(config: RunConfig, *, metrics: tuple[str, ...] = ("bdm",), preset: str = "paper") -> Plan:

@@ -147,8 +147,7 @@ class StudyDirectory:
         A worker that outlived its killed study may still be writing, hence the lock.
         """
         with writing(self.path), FileLock(self.path / WRITE_LOCK):
-            for note in (self.path / RUNNING).glob("*"):
-                note.unlink()
+            self.forget_running()
             manifest = read_manifest(self.path)
             damaged = [key for key, commit in self.commits().items() if not self._intact(commit, manifest)]
             self._forget(damaged)
@@ -193,6 +192,11 @@ class StudyDirectory:
         """Return the tasks that were begun and not finished."""
         notes = (path for path in (self.path / RUNNING).glob("*") if not path.name.startswith("."))
         return {path.read_text(encoding="utf-8", errors="replace") for path in notes}
+
+    def forget_running(self) -> None:
+        """Remove the notes of tasks that were begun."""
+        for note in (self.path / RUNNING).glob("*"):
+            note.unlink(missing_ok=True)
 
     def forget(self, tasks: Iterable[str]) -> None:
         """Remove the records and rows of tasks, which will then be done again."""

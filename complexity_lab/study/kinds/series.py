@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import Field, StrictInt, field_validator, model_validator
 
 from complexity_lab.errors import ComplexityLabError, InputError, OutputError
-from complexity_lab.files import write_atomically, writing
+from complexity_lab.files import keep_file, write_atomically, writing
 from complexity_lab.measurement.measured import failed_rows, measure_source
 from complexity_lab.measurement.rows import Subject
 from complexity_lab.measurement.spec import MeasurementSpec, spec_of
@@ -29,6 +29,7 @@ from complexity_lab.weights.source import Order
 from complexity_lab.zoo.revisions import in_revisions
 from complexity_lab.zoo.series import Checkpoint, FileCheckpoint, OrderedFiles, in_files, order_of_files
 
+LOSSES = "losses.csv"  # in the directory of a study
 ORDER = ".order.json"  # in the directory of a study: names and shapes of the reference's tensors, in order
 
 
@@ -37,13 +38,15 @@ class SeriesSpec(Spec):
 
     source: str  # directory, or owner/name
     revisions: tuple[str, ...] = ()  # of the repository; patterns such as step* stand for its branches and tags
-    name: str = ""  # what a reader calls it; of the directory or repository if empty
+    name: str | None = None  # what a reader calls it; the name of the directory or repository if None
     metrics: tuple[str, ...] | None = None  # those of the preset, else bdm
     preset: str | None = None
     bits: StrictInt | None = None
     shuffles: StrictInt = Field(default=0, ge=0)  # of every tensor, and of its planes
     seed: StrictInt = Field(default=0, ge=0)  # of the shuffles
     tensor_rows: bool = False
+    order: OrderRule = "model"  # of the tensors of the reference, if it is a safetensors file
+    losses: Path | None = None  # CSV with a column step, copied into the directory
 
     @field_validator("source")
     @classmethod
@@ -80,7 +83,7 @@ class SeriesSpec(Spec):
 
     def decisive(self) -> dict[str, Any]:
         """Return all that decides the rows of a checkpoint; which checkpoints there are does not."""
-        values = self.model_dump(mode="json", exclude={"revisions"})
+        values = self.model_dump(mode="json", exclude={"revisions", "losses"})
         return {**values, "name": self.title, "metrics": list(self.measurement.metrics)}
 
 
@@ -138,24 +141,29 @@ class SeriesKind(Kind[SeriesSpec]):
         given = dict(section)
         if isinstance(given.get("source"), str) and (folder / given["source"]).is_dir():
             given["source"] = str(folder / given["source"])
+        if isinstance(given.get("losses"), str):
+            given["losses"] = folder / given["losses"]
         return SeriesSpec.model_validate(given)
 
     def tasks(self, spec: SeriesSpec, options: RunOptions) -> Sequence[Task]:
         """Return a task per checkpoint that there is now; replaced files are noticed."""
+        measurement = spec.measurement
         return [
             Task(
                 key=f"{spec.title} step {checkpoint.step:010}",
-                payload=SeriesTask(spec.title, checkpoint, spec.measurement),
+                payload=SeriesTask(spec.title, checkpoint, measurement),
                 inputs=_inputs(checkpoint),
             )
             for checkpoint in find_series(spec, options).checkpoints
         ]
 
     def prepare(self, spec: SeriesSpec, directory: Path, options: RunOptions) -> None:
-        """Write the order of tensors of the reference; checkpoints that are added later are read in it too."""
+        """Copy the losses; write the order of tensors of the reference, which later checkpoints are read in too."""
+        if spec.losses is not None:
+            keep_file(spec.losses, directory / LOSSES)
         if (directory / ORDER).exists():
             return
-        order, rule = _order_of(find_series(spec, options))
+        order, rule = _order_of(find_series(spec, options), spec.order)
         content = {"rule": rule, "tensors": [[name, list(shape)] for name, shape in order.items()]}
         with writing(directory):
             write_atomically(directory / ORDER, json.dumps(content).encode())
@@ -203,17 +211,17 @@ def _inputs(checkpoint: Checkpoint) -> tuple[Path, ...]:
         return ()
 
 
-def _order_of(series: Series) -> tuple[Order, OrderRule]:
+def _order_of(series: Series, asked: OrderRule) -> tuple[Order, OrderRule]:
     """Return the order of the reference; of the next one if it cannot be read, of none if none can."""
     for checkpoint in series.checkpoints:
         try:
             with checkpoint.files() as files:
-                return order_of_files(files)
+                return order_of_files(files, asked)
         except OutputError:
             raise
         except ComplexityLabError:  # becomes rows of its own when the checkpoint is measured
             continue
-    return {}, "model"
+    return {}, asked
 
 
 def _read_order(file: Path) -> tuple[Order, OrderRule]:

@@ -9,8 +9,8 @@ from typing import Any, cast, get_args
 
 from pydantic import Field, StrictInt, field_validator, model_validator
 
-from complexity_lab.errors import ComplexityLabError, InputError, OutputError
-from complexity_lab.files import write_atomically, writing
+from complexity_lab.errors import ComplexityLabError, OutputError
+from complexity_lab.files import keep_file
 from complexity_lab.measurement.spec import MeasurementSpec, spec_of
 from complexity_lab.study.kind import BASE_MEMORY, Failure, Kind, RunOptions, Spec, Task, TaskContext
 from complexity_lab.study.model_reading import ModelReading, State, SurveyTask, card_columns
@@ -264,22 +264,6 @@ def _as_dict(selection: Selection) -> dict[str, Any]:
     if "models" in chosen:
         chosen["models"] = f"{len(selection.models)} named"
     return {key: list(value) if isinstance(value, tuple) else value for key, value in chosen.items()}
-
-
-def keep_file(source: Path, place: Path) -> None:
-    """Copy a file into the directory of a study; the same content changes nothing.
-
-    Raises:
-        InputError: the file cannot be read.
-        OutputError: the directory cannot be written.
-    """
-    try:
-        content = source.read_bytes()
-    except OSError as error:
-        raise InputError(f"{source} cannot be read: {error.strerror or error}; check the path") from None
-    with writing(place.parent):
-        if not place.exists() or place.read_bytes() != content:
-            write_atomically(place, content)
 
 
 def memory_needed(card: ModelCard) -> int:

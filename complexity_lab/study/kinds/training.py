@@ -165,7 +165,7 @@ class TrainingSpec(Spec):
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """One run, what is measured of it, and the folder of its checkpoint in the directory of the study."""
+    """One run, what is measured of it, and its folder in the directory of the study; empty for the directory itself."""
 
     config: RunConfig
     measurement: MeasurementSpec | None
@@ -187,10 +187,11 @@ class TrainingKind(Kind[TrainingSpec]):
 
     def tasks(self, spec: TrainingSpec, options: RunOptions) -> Sequence[Task]:
         """Return a task per run. Later networks of a plan are taken to be larger, as in the tables of the paper."""
+        measurement = spec.measurement
         return [
             Task(
                 key=config.key,
-                payload=TrainingTask(config, spec.measurement, spec.preset, spec.folder_of(config)),
+                payload=TrainingTask(config, measurement, spec.preset, spec.folder_of(config)),
                 work=4.0 ** spec.models.index(config.model) * (1.5 if config.method.has_motifs else 1.0),
             )
             for config in spec.configs(options)
@@ -232,8 +233,8 @@ class TrainingKind(Kind[TrainingSpec]):
             torch.set_num_threads(before)
 
     def tidy(self, payload: TrainingTask, context: TaskContext) -> None:
-        """Remove the checkpoint and the weights of a run whose rows are written."""
-        if not context.options.keep_weights:
+        """Remove the checkpoint and the weights of a run whose rows are written; a run by itself keeps them."""
+        if payload.folder and not context.options.keep_weights:
             shutil.rmtree(context.directory / payload.folder, ignore_errors=True)
 
     def failed(self, payload: TrainingTask, failure: Failure) -> Run:

@@ -213,10 +213,11 @@ class TrajectoryKind(Kind[TrajectorySpec]):
     def tasks(self, spec: TrajectorySpec, options: RunOptions) -> Sequence[Task]:
         """Return a task per run, whose work grows with the square of its units."""
         del options
+        measurement = spec.measurement
         return [
             Task(
                 key=run.key,
-                payload=TrajectoryTask(run, spec.per_decade, spec.measurement, spec.threads),
+                payload=TrajectoryTask(run, spec.per_decade, measurement, spec.threads),
                 work=1.0 + sum(run.hidden) ** 2,
             )
             for run in spec.runs()
