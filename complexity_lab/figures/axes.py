@@ -1,48 +1,129 @@
-"""Axes of this field: parameters, percentages over decades, and signed percentages that are logarithmic off zero."""
+"""Axes of this field: parameters, steps, percentages over decades, signed ones that are logarithmic off zero.
+
+A scale is a function that lays out one axis for the values that it has to hold; an ``Axis`` is what a figure declares:
+which column of its table lies on the axis, on what scale, under what label.
+"""
+
+from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.axis import Axis as Ruler
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from complexity_lab.figures import numbers
 
 Floats = npt.NDArray[np.float64]
+Side = Literal["x", "y"]
+Scale = Callable[[Axes, Side, Floats], None]
+STEP_DECADES: Final = 30  # largest step over the smallest above 0 from which the axis is logarithmic
+NICE: Final = [1, 2, 2.5, 5, 10]
 
 
-def parameter_axis(axes: Axes, parameters: Floats) -> None:
-    """Make x a logarithmic axis that holds these numbers of parameters: 100 k, 1 M, 10 M."""
-    room = (parameters.max() / parameters.min()) ** 0.04 * 1.04
-    low, high = float(parameters.min() / room), float(parameters.max() * room)
-    axes.set_xscale("log")
-    axes.set_xlim(low, high)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 60 else (1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: numbers.count(value)))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("parameters")
+@dataclass(frozen=True)
+class Axis:
+    """What lies on an axis."""
+
+    column: str
+    label: str
+    scale: Scale
 
 
-def percent_decades(axes: Axes) -> None:
-    """Make y a logarithmic axis of percentages. Call after drawing."""
-    axes.set_yscale("log")
-    if not math.isfinite(axes.dataLim.minposy):
-        axes.set_ylim(0.01, 1.0)  # nothing to draw: a logarithmic axis without positive data has no limits
-    low, high = axes.get_ylim()
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 60 else (1.0, 2.0, 5.0), numticks=12))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: numbers.percent(value / 100, 1)))
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.grid(axis="y")
+def ruler(axes: Axes, side: Side) -> Ruler:
+    """Return the axis of a side."""
+    return axes.xaxis if side == "x" else axes.yaxis
 
 
-def plain_decades(axes: Axes) -> None:
-    """Make y a logarithmic axis whose labels are plain numbers: 0.01, 0.1, 1. Call after drawing."""
-    axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+def parameters(axes: Axes, side: Side, values: Floats) -> None:
+    """Make it a logarithmic axis of numbers of parameters: 100 k, 1 M, 10 M; of one model, with room around it."""
+    finite = values[np.isfinite(values) & (values > 0)]
+    least, most = (float(finite.min()), float(finite.max())) if len(finite) else (1.0, 10.0)
+    room = max((most / least) ** 0.04 * 1.04, (6 / (most / least)) ** 0.5)
+    low, high = least / room, most * room
+    axes.set(**{f"{side}scale": "log", f"{side}lim": (low, high)})
+    axis = ruler(axes, side)
+    axis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 60 else (1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: numbers.count(value)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def decades(axes: Axes, side: Side, values: Floats) -> None:
+    """Make it a logarithmic axis of percentages above zero."""
+    finite = values[np.isfinite(values) & (values > 0)]
+    low, high = (float(finite.min()) / 1.6, float(finite.max()) * 1.6) if len(finite) else (0.01, 1.0)
+    axes.set(**{f"{side}scale": "log", f"{side}lim": (low, high)})
+    axis = ruler(axes, side)
+    subs = (1.0,) if high / low > 60 else (1.0, 2.0, 5.0)
+    axis.set_major_locator(LogLocator(subs=subs, numticks=12))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: numbers.percent(value / 100, 1)))
+    axis.set_minor_formatter(NullFormatter())
+    axes.grid(axis=side)
+
+
+def signed(axes: Axes, side: Side, values: Floats, *, threshold: float | None = None, most: int = 11) -> None:
+    """Make it an axis of signed percentages, logarithmic away from zero; at most so many decades have a label."""
+    turn = symlog_threshold(values) if threshold is None else threshold
+    finite = values[np.isfinite(values)]
+    low, high = min(float(finite.min(initial=0.0)), 0.0), max(float(finite.max(initial=0.0)), 0.0)
+    limits = (min(low * 2, -turn * 0.6), max(high * 2, turn * 0.6))
+    (axes.set_xscale if side == "x" else axes.set_yscale)("symlog", linthresh=turn, linscale=0.6)
+    axes.set(**{f"{side}lim": limits})
+    ticks, axis = signed_decades(*limits, turn), ruler(axes, side)
+    axis.set_major_locator(FixedLocator(thinned(ticks, most)))
+    axis.set_minor_locator(FixedLocator(ticks))
+    axis.set_minor_formatter(NullFormatter())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: numbers.percent(value / 100, 1)))
+    axes.grid(axis=side)
+
+
+def percents(axes: Axes, side: Side, values: Floats) -> None:
+    """Make it a plain axis of percentages with round ticks and a little room."""
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 100.0)
+    room = 0.06 * (high - low) or 1.0
+    axes.set(**{f"{side}lim": (low - room, high + room)})
+    axis = ruler(axes, side)
+    axis.set_major_locator(MaxNLocator(nbins=5, steps=NICE))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{numbers.plain(value)}{numbers.GLUE}%"))
+
+
+def plain(axes: Axes, side: Side, values: Floats) -> None:
+    """Make it a plain axis of numbers from zero, with round ticks."""
+    most = float(np.nanmax(values, initial=0.0)) or 1.0
+    axes.set(**{f"{side}lim": (0.0, 1.06 * most)})
+    ruler(axes, side).set_major_locator(MaxNLocator(nbins=5, steps=NICE))
+    ruler(axes, side).set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.grid(axis=side)
+
+
+def plain_decades(axes: Axes, side: Side, values: Floats) -> None:
+    """Make it a logarithmic axis whose labels are plain numbers, 0.01, 0.1, 1, of what is drawn on it."""
+    del values
+    (axes.set_xscale if side == "x" else axes.set_yscale)("log")
+    ruler(axes, side).set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ruler(axes, side).set_minor_formatter(NullFormatter())
+
+
+def steps(axes: Axes, side: Side, values: Floats) -> None:
+    """Make it an axis of training steps: logarithmic off zero where steps span decades, as 0, 1, 10, 100 do."""
+    axis, positive = ruler(axes, side), values[values > 0]
+    if len(positive) and positive.max() >= STEP_DECADES * positive.min():
+        least, most = float(positive.min()), float(positive.max())
+        (axes.set_xscale if side == "x" else axes.set_yscale)("symlog", linthresh=least, linscale=0.5)
+        low = -0.15 * least if (values <= 0).any() else least / 1.2
+        axes.set(**{f"{side}lim": (low, most * 1.2)})
+        ticks = [10.0**power for power in range(math.ceil(math.log10(least)), math.floor(math.log10(most)) + 1)]
+        axis.set_major_locator(FixedLocator([*([0.0] if low < 0 else []), *ticks[:: -2 if len(ticks) > 5 else -1]]))
+        axis.set_minor_locator(NullLocator())
+    else:
+        axis.set_major_locator(MaxNLocator(nbins=5, integer=True, steps=[1, 2, 5, 10]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: numbers.step(value)))  # a new scale brings its own
 
 
 def symlog_threshold(values: Floats) -> float:
@@ -59,24 +140,6 @@ def symlog_threshold(values: Floats) -> float:
     return float(10.0 ** np.floor(np.log10(wanted)))
 
 
-def symlog_axis(axes: Axes, side: Literal["x", "y"], values: Floats, threshold: float, most: int = 11) -> None:
-    """Make an axis of signed percentages logarithmic away from zero, with limits that hold ``values`` and zero.
-
-    At most so many decades have a label.
-    """
-    finite = values[np.isfinite(values)]
-    low, high = min(float(finite.min(initial=0.0)), 0.0), max(float(finite.max(initial=0.0)), 0.0)
-    limits = (min(low * 1.6, -threshold * 0.6), max(high * 1.6, threshold * 0.6))
-    if side == "x":
-        axes.set_xscale("symlog", linthresh=threshold, linscale=0.6)
-        axes.set_xlim(*limits)
-        _label_decades(axes.xaxis, thinned(signed_decades(low, high, threshold), most))
-    else:
-        axes.set_yscale("symlog", linthresh=threshold, linscale=0.6)
-        axes.set_ylim(*limits)
-        _label_decades(axes.yaxis, thinned(signed_decades(low, high, threshold), most))
-
-
 def thinned(ticks: list[float], most: int) -> list[float]:
     """Return signed decades and zero, or as many evenly spaced decades of each side, from the largest on, as allowed.
 
@@ -84,16 +147,10 @@ def thinned(ticks: list[float], most: int) -> list[float]:
     [-1.0, -0.01, 0.0, 0.01, 1.0]
     """
     sizes = sorted({abs(tick) for tick in ticks if tick}, reverse=True)
-    step = 1
-    while len([tick for tick in ticks if abs(tick) in sizes[::step]]) + 1 > max(most, 3) and step < len(sizes):
-        step += 1
-    return [tick for tick in ticks if tick == 0 or abs(tick) in sizes[::step]]
-
-
-def _label_decades(axis: Axis, ticks: list[float]) -> None:
-    axis.set_major_locator(FixedLocator(ticks))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: numbers.percent(value / 100, 1)))
+    every = 1
+    while len([tick for tick in ticks if abs(tick) in sizes[::every]]) + 1 > max(most, 3) and every < len(sizes):
+        every += 1
+    return [tick for tick in ticks if tick == 0 or abs(tick) in sizes[::every]]
 
 
 def signed_decades(low: float, high: float, threshold: float) -> list[float]:

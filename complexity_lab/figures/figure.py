@@ -1,49 +1,58 @@
 """What a figure is: numbers first (prepare), then ink (draw), then a sentence with the numbers filled in (caption)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-import pandas as pd
-from matplotlib.figure import Figure as Canvas
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Canvas
 
-from complexity_lab.statistics import SurveyTables
-from complexity_lab.statistics.rows import plane_of
+    from complexity_lab.statistics.results import Results
 
-GROUPS: Final = ("zoo", "planes", "layers", "controls")
-"""What a figure is about, in the order of a report; figures of other studies leave it at the first."""
+R = TypeVar("R", bound="Results")
 
-Tables = TypeVar("Tables")  # of a survey, or of a training experiment
-
-
-@dataclass(frozen=True)
-class Figure(Generic[Tables]):
-    """One figure. To add one: write a file with these functions and list it in ``FIGURES``."""
-
-    name: str  # file name and key
-    title: str  # a few words
-    applies: Callable[[Tables], str | None]  # why the tables have no such figure; None if they have
-    prepare: Callable[[Tables], pd.DataFrame]  # every number that is drawn; saved next to the figure
-    draw: Callable[[pd.DataFrame, Canvas], None]  # on an empty figure, inside theme.style()
-    caption: Callable[[pd.DataFrame], str]  # plain text, from the prepared table alone
-    group: str = GROUPS[0]
+GROUPS: Final = {
+    "models": "Models",
+    "planes": "Bit planes",
+    "layers": "Layers",
+    "controls": "Null models and noise",
+    "steps": "Over training",
+    "trainings": "Trainings",
+    "rounding": "Rounding",
+}
+"""What a figure is about, and its heading, in the order of a report."""
 
 
-def needs_ratios(tables: SurveyTables, metric: str | None = None) -> str | None:
-    """Return why there is no comparison of trained with initial weights, or None if there is one."""
-    ratios = tables.ratios.loc[tables.ratios["ratio"].notna()]
-    if metric is not None:
-        ratios = ratios.loc[ratios["metric"] == metric]
-    if len(ratios):
-        return None
-    name = metric or "any metric"
-    return f"no model has {name} of both initial and trained weights"
+@dataclass(frozen=True, kw_only=True)
+class Figure(Generic[R]):
+    """One figure. To add one, write a file with these functions in the folder of its kind of study.
+
+    Attributes:
+        name: file name and key.
+        title: a few words.
+        kinds: of studies that it is for.
+        applies: why results have no such figure; None if they have.
+        prepare: every number that is drawn, one table; saved next to the figure.
+        draw: paints that table on an empty figure, inside ``theme.style()``.
+        caption: plain text, from the prepared table alone.
+        group: a key of GROUPS.
+        rank: the lower, the earlier within its group.
+    """
+
+    name: str
+    title: str
+    kinds: tuple[str, ...]
+    applies: Callable[[R], str | None]
+    prepare: Callable[[R], pd.DataFrame]
+    draw: Callable[[pd.DataFrame, Canvas], None]
+    caption: Callable[[pd.DataFrame], str]
+    group: str
+    rank: int = 100
 
 
-def needs_planes(tables: SurveyTables) -> str | None:
-    """Return why there are no bit planes of both states, or None if there are."""
-    metrics = tables.measurements["metric"].unique()
-    if not any(plane_of(str(metric)) is not None for metric in metrics):
-        return "the survey holds no bit planes (metric qubd); survey with a preset or with bits"
-    missing = needs_ratios(tables, "qubd")
-    return missing and "no model has bit planes (metric qubd) of both initial and trained weights"
+def unless_empty(prepare: Callable[[R], pd.DataFrame], reason: str) -> Callable[[R], str | None]:
+    """Return ``applies`` of a figure that can be drawn whenever its table has rows."""
+    return lambda results: None if len(prepare(results)) else reason

@@ -40,6 +40,24 @@ def count(value: float) -> str:
     return f"{value:.0f}"
 
 
+def plain(value: float) -> str:
+    """Return a number as it is, with a true minus sign.
+
+    >>> plain(-0.5), plain(96.0)
+    ('−0.5', '96')
+    """
+    return f"{value:g}".replace("-", "−")
+
+
+def step(value: float) -> str:
+    """Return a training step: all digits below ten thousand, a unit above.
+
+    >>> step(512), step(143_000).replace(GLUE, " ")
+    ('512', '143 k')
+    """
+    return f"{value:,.0f}" if abs(value) < 10_000 else count(value)
+
+
 def ratio(value: float) -> str:
     """Return a ratio with two significant digits of its distance from 1, at least three and at most seven places.
 

@@ -60,3 +60,17 @@ def null_table(rows: pd.DataFrame) -> pd.DataFrame:
         for statistic in ("mean", "sd")
     )
     return mean.merge(sd, on=keys, how="left")[list(NULL_TABLE_COLUMNS)]
+
+
+def null_labels() -> dict[str, str]:
+    """Return what legends call every null model that there is, by name, in the order of legends."""
+    from complexity_lab.controls.registry import null_models
+
+    return {name: null.label for name, null in null_models().items()}
+
+
+def null_descriptions() -> dict[str, str]:
+    """Return what every null model keeps and what it leaves to chance, by name."""
+    from complexity_lab.controls.registry import null_models
+
+    return {name: null.description for name, null in null_models().items()}

@@ -1,0 +1,1 @@
+"""Figures of surveys: models of a zoo, initial and trained."""
