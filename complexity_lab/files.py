@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from complexity_lab.errors import OutputError
+from complexity_lab.errors import InputError, OutputError
 
 TEMPORARY = ".tmp"  # a suffix, so that nothing that looks for *.parquet sees half a file
 
@@ -60,3 +60,19 @@ def exclusive_lock(lock_file: Path, busy: str) -> Iterator[None]:
 
 
 alone = exclusive_lock  # until the last caller is gone
+
+
+def keep_file(source: Path, place: Path) -> None:
+    """Copy a file into a directory; the same content changes nothing.
+
+    Raises:
+        InputError: the file cannot be read.
+        OutputError: the directory cannot be written.
+    """
+    try:
+        content = source.read_bytes()
+    except OSError as error:
+        raise InputError(f"{source} cannot be read: {error.strerror or error}; check the path") from None
+    with writing(place.parent):
+        if not place.exists() or place.read_bytes() != content:
+            write_atomically(place, content)

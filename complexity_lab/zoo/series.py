@@ -133,14 +133,14 @@ def in_order(checkpoints: Iterable[AnyCheckpoint]) -> list[AnyCheckpoint]:
     return ordered
 
 
-def order_of_files(files: Sequence[Path]) -> tuple[Order, OrderRule]:
+def order_of_files(files: Sequence[Path], order: OrderRule = "model") -> tuple[Order, OrderRule]:
     """Return names and shapes of the tensors of a checkpoint in the order that ``measure`` reads them in, and its rule.
 
     Raises:
         WeightsError: a file is truncated, corrupt or holds no tensors.
         UnreachableError: a file cannot be read.
     """
-    ordering = ordering_of(files[0], "model")
+    ordering = ordering_of(files[0], order)
     if len(files) == 1:
         return order_of(files[0], ordering), open_file(files[0], ordering=ordering).order_rule
     return order_in(files, ordering), SafetensorsShards(tuple(files), "", ordering=ordering).order_rule

@@ -1,5 +1,6 @@
-"""Rounding of one tensor against its slow twin, and what it promises."""
+"""Rounding of one tensor against its slow twin, and what it promises; of a network, and by a budget."""
 
+import copy
 from itertools import pairwise
 
 import ml_dtypes
@@ -9,9 +10,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from torch import nn
 
-from complexity_lab.errors import InputError, WeightsError
-from complexity_lab.quantization.rounding import relative_error, rounded
+from complexity_lab.errors import InputError, UnknownNameError, WeightsError
+from complexity_lab.quantization.allocation import bits_by_error
+from complexity_lab.quantization.rounding import relative_error, rounded, with_rounded_weights
 from tests.naive.rounding import rounded_channel
 
 FINITE = st.floats(-1e6, 1e6, width=32).map(lambda value: 0.0 if abs(value) < 1e-6 else value)
@@ -100,3 +103,30 @@ def test_the_error_falls_fourfold_per_bit_and_is_zero_for_zeros():
     for before, after in pairwise(errors):
         assert before / after == pytest.approx(4, rel=0.35)  # levels are 7, 15, 31, ...: a little more than fourfold
     assert relative_error(np.zeros((2, 2)), 3) == 0.0
+
+
+def test_weights_are_rounded_inside_and_as_before_outside():
+    module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, 3))
+    before, bits = copy.deepcopy(module.state_dict()), {"0.weight": 2, "3.weight": 2}
+    with pytest.raises(RuntimeError, match="stop"), with_rounded_weights(module, bits):
+        for name in bits:
+            np.testing.assert_array_equal(module.get_parameter(name).detach().numpy(), rounded(before[name], 2))
+        assert torch.equal(module[0].bias, before["0.bias"])
+        raise RuntimeError("stop")
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+    unknown = pytest.raises(UnknownNameError, match=r"no parameter 'x\.weight'")
+    with unknown, with_rounded_weights(module, {"x.weight": 2}):
+        pass
+
+
+def test_bits_by_error_never_overspends_and_fills_what_it_can():
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        errors = {str(place): np.sort(rng.uniform(size=5))[::-1] for place in range(4)}
+        weights = {name: int(rng.integers(1, 50)) for name in errors}
+        budget = float(rng.integers(sum(weights.values()), 5 * sum(weights.values()) + 1))
+        bits = bits_by_error(errors, weights, budget)
+        spent = sum(bits[name] * weights[name] for name in bits)
+        assert spent <= budget
+        assert all(bits[name] == 5 or spent + weights[name] > budget for name in bits)
+    assert bits_by_error({"a": np.array([0.3, 0.6, 0.1])}, {"a": 10}, 20) == {"a": 1}  # 2 bits are worse, 3 do not fit

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from complexity_lab.controls.level_shuffle import shuffled_planes
 from complexity_lab.errors import InputError, WeightsError
 from complexity_lab.estimators.qubd import QuBD, qubd_rules
 from complexity_lab.quantization.references import (
@@ -78,7 +77,7 @@ def test_of_random_tensors_few_are_called_structured():
     rule, seen = Rule(threshold=99.9, visible=50.0, alpha=0.05), 0
     for place in range(60):
         tensor = NamedTensor("w", rng.normal(size=(32, 32)), "matrix")
-        found = suggest_layer(place, tensor, ShuffledSelf(shuffled_planes, draws=8), RULES, rule)
+        found = suggest_layer(place, tensor, ShuffledSelf(draws=8), RULES, rule)
         seen += any(found.evidence.structured)
     assert stats.binomtest(seen, 60, rule.alpha, alternative="greater").pvalue > 1e-3
 
@@ -92,10 +91,10 @@ def striped(rows=96, columns=96, seed=0):
 
 def test_structure_in_the_signs_alone_keeps_one_plane_and_the_margin():
     tensor = NamedTensor("w", striped(), "matrix")
-    found = suggest_layer(0, tensor, ShuffledSelf(shuffled_planes), RULES, Rule(margin=2))
+    found = suggest_layer(0, tensor, ShuffledSelf(), RULES, Rule(margin=2))
     assert found.evidence.shown == 1
     assert (found.bits, found.suggested, found.reason) == (3, True, None)
-    assert suggest_layer(0, tensor, ShuffledSelf(shuffled_planes), RULES, Rule(margin=20)).bits == 8
+    assert suggest_layer(0, tensor, ShuffledSelf(), RULES, Rule(margin=20)).bits == 8
 
 
 def test_structure_in_a_low_plane_keeps_all_above():
@@ -104,20 +103,20 @@ def test_structure_in_a_low_plane_keeps_all_above():
     board = np.kron(np.indices((24, 24)).sum(0) % 2, np.ones((4, 4)))
     levels = rng.integers(0, 256, (96, 96))
     levels = (levels & ~16) | (board.astype(int) << 4)
-    found = suggest_layer(0, NamedTensor("w", levels / 255.0, "matrix"), ShuffledSelf(shuffled_planes), RULES, Rule())
+    found = suggest_layer(0, NamedTensor("w", levels / 255.0, "matrix"), ShuffledSelf(), RULES, Rule())
     assert found.evidence.shown == 4
     assert found.bits == 7
 
 
 def test_a_small_tensor_keeps_the_highest_bits_and_says_so():
     tensor = NamedTensor("w", np.random.default_rng(0).normal(size=(8, 8)), "matrix")
-    found = suggest_layer(0, tensor, ShuffledSelf(shuffled_planes), RULES, Rule(margin=0))
+    found = suggest_layer(0, tensor, ShuffledSelf(), RULES, Rule(margin=0))
     assert (found.bits, found.suggested) == (8, False)
     assert found.reason == "too small: 4 blocks cannot show a drop to 95 % beyond chance"
 
 
 def test_other_reasons_for_no_suggestion():
-    shuffled = ShuffledSelf(shuffled_planes)
+    shuffled = ShuffledSelf()
     row = suggest_layer(0, NamedTensor("w", np.ones((1, 64)), "other"), shuffled, RULES, Rule())
     assert "1x64" in row.reason
     constant = suggest_layer(0, NamedTensor("w", np.ones((64, 64)), "matrix"), shuffled, RULES, Rule())
@@ -131,7 +130,7 @@ def test_other_reasons_for_no_suggestion():
 def test_vectors_are_not_listed_and_mean_bits_are_weighted():
     rng = np.random.default_rng(0)
     source = StateDict({"a.weight": rng.normal(size=(96, 96)), "a.bias": np.zeros(96), "b.weight": np.ones((1, 5))})
-    layers = suggest_bits(source, ShuffledSelf(shuffled_planes), RULES, Rule())
+    layers = suggest_bits(source, ShuffledSelf(), RULES, Rule())
     assert [layer.tensor for layer in layers] == ["a.weight", "b.weight"]
     assert [layer.bits for layer in layers] == [4, 8]
     assert mean_bits(layers) == pytest.approx((4 * 9216 + 8 * 5) / 9221)
@@ -141,13 +140,13 @@ def test_nan_is_an_error_that_names_the_tensor():
     bad = np.ones((8, 8))
     bad[0, 0] = np.nan
     with pytest.raises(WeightsError, match=r"tensor a\.weight of"):
-        suggest_bits(StateDict({"a.weight": bad}), ShuffledSelf(shuffled_planes), RULES, Rule())
+        suggest_bits(StateDict({"a.weight": bad}), ShuffledSelf(), RULES, Rule())
 
 
 def test_references_know_mean_spread_and_freedom():
     rng = np.random.default_rng(5)
     tensor = NamedTensor("w", rng.normal(size=(64, 64)).astype(np.float32), "matrix")
-    own = ShuffledSelf(shuffled_planes, draws=8, seed=3)
+    own = ShuffledSelf(draws=8, seed=3)
     first, again = own.planes(2, tensor, RULES), own.planes(2, tensor, RULES)
     np.testing.assert_array_equal(first.mean, again.mean)
     assert (first.draws, first.freedom) == (8, 7)
@@ -177,4 +176,4 @@ def test_a_rule_out_of_range_is_refused(choice):
 
 def test_more_planes_than_weights_are_rounded_to_are_refused():
     with pytest.raises(InputError, match="1 to 8"):
-        suggest_bits(StateDict({}), ShuffledSelf(shuffled_planes), replace(RULES, bits=12), Rule())
+        suggest_bits(StateDict({}), ShuffledSelf(), replace(RULES, bits=12), Rule())

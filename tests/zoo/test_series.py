@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from complexity_lab.errors import InputError, UnreachableError, WeightsError
-from complexity_lab.trajectory.checkpoints import OrderedFiles, in_files, order_of_files, step_of, weight_files
-from tests.trajectory.checkpoints import weights, write
+from complexity_lab.zoo.series import OrderedFiles, in_files, order_of_files, step_of, weight_files
+from tests.checkpoints import weights, write
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_torch_files_and_directories_of_a_trainer(tmp_path):
     for checkpoint in found:
         with checkpoint.files() as files:
             names += [file.name for file in files]
-            assert order_of_files(files) == {name: values.shape for name, values in weights(0).items()}
+            assert order_of_files(files) == ({name: values.shape for name, values in weights(0).items()}, "model")
     assert names == ["pytorch_model.bin", "pytorch_model.bin", "step3.pt"]
 
 
@@ -127,17 +127,18 @@ def test_a_torch_file_is_read_in_the_order_of_the_others(tmp_path):
     write(tmp_path, [0])
     state = {name: torch.from_numpy(values) for name, values in reversed(weights(0).items())}
     torch.save(state, tmp_path / "step-1.pt")
-    order = order_of_files([tmp_path / "step-0.safetensors"])
+    order, rule = order_of_files([tmp_path / "step-0.safetensors"])
+    assert rule == "natural"
     both = [tensors_of([tmp_path / name], order) for name in ("step-0.safetensors", "step-1.pt")]
     assert [list(each) for each in both] == [["fc.weight", "fc.bias", "head.weight"]] * 2
     assert all(np.array_equal(both[0][name], both[1][name]) for name in weights(0))
 
 
 def test_shards_are_read_in_one_order_however_they_are_cut(tmp_path):
-    order = order_of_files(shards(tmp_path / "a", [["fc.bias", "fc.weight"], ["head.weight"]]))
+    order, _ = order_of_files(shards(tmp_path / "a", [["fc.bias", "fc.weight"], ["head.weight"]]))
     assert list(order) == ["fc.weight", "fc.bias", "head.weight"]
     other = shards(tmp_path / "c", [["head.weight"], ["fc.bias", "fc.weight"]])
-    assert list(tensors_of(other, order)) == list(order_of_files(other)) == list(order)
+    assert list(tensors_of(other, order)) == list(order_of_files(other)[0]) == list(order)
     fewer = shards(tmp_path / "d", [["fc.bias"], ["fc.weight"]])
     with pytest.raises(WeightsError, match=r"lacks 1 \(head.weight"):
         tensors_of(fewer, order)

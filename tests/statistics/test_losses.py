@@ -3,7 +3,7 @@
 import pytest
 
 from complexity_lab.errors import InputError
-from complexity_lab.trajectory.losses import read_losses, without_checkpoint
+from complexity_lab.statistics.losses import read_losses
 
 
 def write(tmp_path, text):
@@ -14,10 +14,12 @@ def write(tmp_path, text):
 
 def test_cells_that_are_empty_are_unknown(tmp_path):
     text = "\ufeffstep,epoch,validation_loss,lr,train_accuracy\n0,0,2.3,0.1,\n100.0, ,1.5,0.1,0.5\n"
-    assert read_losses(write(tmp_path, text)) == {
-        0: {"epoch": 0.0, "validation_loss": 2.3},
-        100: {"validation_loss": 1.5, "train_accuracy": 0.5},
-    }
+    found = read_losses(write(tmp_path, text)).set_index("step")
+    assert [row.dropna().to_dict() for _, row in found.iterrows()] == [
+        {"epoch": 0.0, "validation_loss": 2.3},
+        {"validation_loss": 1.5, "train_accuracy": 0.5},
+    ]
+    assert found.index.tolist() == [0, 100]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +45,3 @@ def test_what_cannot_be_used_is_refused_by_line(tmp_path, text, words):
 def test_no_file(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         read_losses(tmp_path / "none.csv")
-
-
-def test_steps_without_a_checkpoint_are_told():
-    assert without_checkpoint({5: {}, 1: {}, 3: {}}, {3, 4}) == [1, 5]
