@@ -172,6 +172,12 @@ def row(
     return Measurement(**(fields | changes))
 
 
+def null_row(measured: Measurement, null: str, mean: float, sd: float | None = None) -> list[Measurement]:
+    """Return the mean of a null model of one measurement, and its sd if there is one."""
+    rows = [replace(measured, null=null, statistic="mean", value=mean)]
+    return rows if sd is None else [*rows, replace(measured, null=null, statistic="sd", value=sd)]
+
+
 def model_row(model: str, **changes: Any) -> Model:
     """Return one row of the models table; anything can be changed."""
     known = {"zoo": "test", "architecture": model, "family": "mlp", "parameters": 4096 * 48 * 10}

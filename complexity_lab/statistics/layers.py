@@ -7,7 +7,7 @@ import pandas as pd
 
 from complexity_lab.statistics import columns as d
 from complexity_lab.statistics.pairs import N_PAIRS, PAIR_RATIO_SD, pair_spreads
-from complexity_lab.statistics.rows import KEYS, PLANE_METRIC, measured, of_null
+from complexity_lab.statistics.rows import KEYS, PLANE_METRIC, joinable, measured, of_null
 from complexity_lab.tables import columns as c
 
 TENSOR_COLUMNS: dict[str, str] = {
@@ -130,7 +130,8 @@ def _add_ratio(table: pd.DataFrame) -> pd.DataFrame:
     initial, trained = table["mean_initial"].to_numpy(float), table["mean_trained"].to_numpy(float)
     constant = (table["distinct_initial"] == 1).to_numpy() & (table["blocks_initial"] > 1).to_numpy()
     base = np.where((initial > 0) & ~constant, initial, np.nan)
-    spreads = [table["sd_initial"].to_numpy(float) / base, table["sd_trained"].to_numpy(float) / trained]
+    end = np.where(trained == 0, np.nan, trained)
+    spreads = [table["sd_initial"].to_numpy(float) / base, table["sd_trained"].to_numpy(float) / end]
     known = ~(np.isnan(spreads[0]) & np.isnan(spreads[1]))
     ratio = trained / base
     ratio_sd = np.where(known, ratio * np.sqrt(np.nansum(np.square(spreads), axis=0)), np.nan)
@@ -162,4 +163,4 @@ def _tensor_rows(models: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFra
     kept = (measurements[c.SCOPE] == "tensor") & (measurements[c.STATUS] == "ok")
     kept &= measurements[c.MODEL].isin(models.loc[models[c.STATUS] == "ok", c.MODEL])
     numbers = (c.VALUE, c.SCORED, c.ONES, c.BLOCKS, c.DISTINCT_BLOCKS)
-    return measurements.loc[kept].astype(dict.fromkeys(numbers, float))
+    return joinable(measurements.loc[kept]).astype(dict.fromkeys(numbers, float))

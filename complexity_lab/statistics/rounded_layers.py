@@ -86,8 +86,8 @@ def layer_losses(layers: pd.DataFrame, sensitivities: pd.DataFrame, losses: pd.D
     floats = losses.loc[losses[c.METHOD] == "float"].set_index(c.MODEL)
     derived = {
         d.AT_ONCE: rows[c.SHOWN].clip(lower=1),
-        d.LOST: 100 * (rows[c.MODEL].map(floats[c.VALIDATION_ACCURACY]) - rows[c.VALIDATION_ACCURACY]),
-        d.LOSS_RISE: rows[c.VALIDATION_LOSS] - rows[c.MODEL].map(floats[c.VALIDATION_LOSS]),
+        d.LOST: 100 * (rows[c.MODEL].map(floats[c.VALIDATION_ACCURACY]).astype(float) - rows[c.VALIDATION_ACCURACY]),
+        d.LOSS_RISE: rows[c.VALIDATION_LOSS] - rows[c.MODEL].map(floats[c.VALIDATION_LOSS]).astype(float),
     }
     return rows.assign(**derived)[list(LAYER_LOSS_COLUMNS)]
 

@@ -21,6 +21,11 @@ AMOUNT_UNIT: Final = "amount_unit"
 _COUNTS: Final = [c.SCORED, c.ONES, c.BLOCKS, c.DISTINCT_BLOCKS]
 
 
+def joinable(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows whose text keys are objects: pandas cannot join empty columns of Arrow strings."""
+    return rows.astype(dict.fromkeys((c.MODEL, c.METRIC, c.TENSOR), object))
+
+
 def model_rows(models: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame:
     """Return the rows that count: scope model, status ok, of models whose own status is ok.
 
@@ -33,7 +38,7 @@ def model_rows(models: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame
     ok_models = set(models.loc[models[c.STATUS] == "ok", c.MODEL])
     kept = (measurements[c.SCOPE] == "model") & (measurements[c.STATUS] == "ok")
     rows = measurements.loc[kept & measurements[c.MODEL].isin(ok_models)]
-    rows = rows.astype(dict.fromkeys(_COUNTS, float))
+    rows = joinable(rows).astype(dict.fromkeys(_COUNTS, float))
     compressor = rows[c.COMPRESSED_BYTES].notna()
     rows[AMOUNT] = np.where(compressor, rows[c.COMPRESSED_BYTES].astype(float), rows[c.VALUE].astype(float))
     rows[AMOUNT_UNIT] = np.where(compressor, "bytes", rows[c.UNIT].astype(object))

@@ -16,7 +16,7 @@ import pandas as pd
 
 from complexity_lab.statistics import columns as d
 from complexity_lab.statistics.losses import LOSSES, NUMBERS
-from complexity_lab.statistics.rows import AMOUNT, NUMBER, measured, of_null
+from complexity_lab.statistics.rows import AMOUNT, NUMBER, joinable, measured, of_null
 from complexity_lab.tables import columns as c
 
 Floats = npt.NDArray[np.float64]
@@ -71,7 +71,7 @@ EXTREME_COLUMNS: Final[dict[str, str]] = {
 def numbers(runs: pd.DataFrame, measurements: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     """Return the measurements of whole networks that exist, null models included, with their run, epoch and losses."""
     kept = (measurements[c.SCOPE] == "model") & (measurements[c.STATUS] == "ok")
-    found = measurements.loc[kept].drop(columns=c.SEED)
+    found = joinable(measurements.loc[kept].drop(columns=c.SEED))
     found = found.merge(runs[[*RUN_COLUMNS, c.REFERENCE]], on=c.MODEL, how="inner")
     found = found.merge(curves[[*POINT, *NUMBERS]], on=POINT, how="left")
     return found.sort_values([c.GROUP, *POINT, *NUMBER], kind="stable", na_position="first", ignore_index=True)
@@ -127,7 +127,7 @@ def smoothed(sd: Floats) -> Floats:
 def tensor_ratios(runs: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame:
     """Return one row per run, step, tensor, metric and plane that has shuffles, columns TENSOR_RATIO_COLUMNS."""
     kept = (measurements[c.SCOPE] == "tensor") & (measurements[c.STATUS] == "ok")
-    rows = measurements.loc[kept].drop(columns=c.SEED)
+    rows = joinable(measurements.loc[kept].drop(columns=c.SEED))
     keys = [*POINT, c.TENSOR, *NUMBER]
     shuffled = of_null(rows, "shuffle", "mean")[[*keys, c.VALUE]].rename(columns={c.VALUE: "mean"})
     table = measured(rows).merge(shuffled, on=keys, how="inner").merge(runs[list(RUN_COLUMNS)], on=c.MODEL)
@@ -145,7 +145,7 @@ def with_runs(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
 def step_failures(measurements: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     """Return ``model step source reason`` of steps of which a number of the network failed: the first reason."""
     failed = measurements.loc[(measurements[c.SCOPE] == "model") & (measurements[c.STATUS] == "failed")]
-    first = failed.drop_duplicates(POINT)[[*POINT, c.REASON]]
+    first = joinable(failed).drop_duplicates(POINT)[[*POINT, c.REASON]]
     return first.merge(curves[[*POINT, c.SOURCE]], on=POINT, how="left")[[*POINT, c.SOURCE, c.REASON]]
 
 

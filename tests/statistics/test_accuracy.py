@@ -3,9 +3,9 @@ import math
 import pytest
 
 from complexity_lab.errors import InputError
-from complexity_lab.statistics import SurveyTables, model_accuracy, read_accuracy
-from complexity_lab.statistics.accuracy import NO_SOURCE, NOT_IN_FILE
-from tests.synthetic import make_survey, model_row, tables
+from complexity_lab.statistics.accuracy import NO_SOURCE, NOT_IN_FILE, model_accuracy, read_accuracy
+from complexity_lab.statistics.results import open_results
+from tests.synthetic import model_row, survey_study, tables
 
 HEAD = "model,img_size,top1,top1_err,top5,top5_err,param_count,crop_pct,interpolation\n"
 
@@ -109,17 +109,16 @@ def test_of_several_sizes_the_smallest_counts_unless_its_rows_disagree(published
     assert found["reason"] == "r.a is in the file 3 times with different top1: 80, 80.5"
 
 
-def test_a_survey_reads_the_file_beside_its_tables(tmp_path):
-    survey = make_survey(n_models=10, zoo="timm", accuracy=True, tensors=1, metrics=("bdm",))
-    found = SurveyTables.read(survey.write(tmp_path / "run"))
-    assert found.accuracy is not None
-    assert len(found.accuracy) == 9
+def test_a_survey_reads_the_file_next_to_its_tables(tmp_path):
+    survey = survey_study(n_models=10, zoo="timm", accuracy=True, tensors=1, metrics=("bdm",))
+    found = open_results(survey.write(tmp_path / "run"))
+    assert len(found.published) == 9
     assert (found.accuracies["origin"] == "file").sum() == 9
     (tmp_path / "run" / "accuracy.csv").write_text("nothing\n")
     with pytest.raises(InputError, match=r"accuracy\.csv"):
-        SurveyTables.read(tmp_path / "run")
+        _ = open_results(tmp_path / "run").accuracies
     (tmp_path / "run" / "accuracy.csv").unlink()
-    assert SurveyTables.read(tmp_path / "run").accuracy is None
+    assert open_results(tmp_path / "run").published is None
 
 
 def test_no_models():

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from complexity_lab.statistics import associations, group_effect, partial_spearman, spearman
-from complexity_lab.statistics.correlation import FEWEST_FREE
+from complexity_lab.statistics.associations import associations
+from complexity_lab.statistics.correlation import FEWEST_FREE, group_effect, partial_spearman, spearman
 from complexity_lab.statistics.significance import q_values
 from tests.synthetic import make_survey
 
@@ -161,28 +161,28 @@ def test_the_list_is_tested_together():
     survey = make_survey(
         n_models=40, zoo="timm", trained_seeds=1, planes=2, tensors=1, metrics=("bdm", "gzip"), accuracy=True
     )
-    found = associations(survey.tables.ratios, survey.tables.accuracies, rng=rng())
+    found = associations(survey.ratios, survey.accuracies, rng=rng())
     assert [each.metric for each in found] == ["bdm"] * 4 + ["qubd"] * 4
     assert [each.quantity for each in found[:4]] == [
         *("parameters", "accuracy", "accuracy given parameters and family", "family")
     ]
     np.testing.assert_allclose([each.q_value for each in found], q_values(np.array([each.p_value for each in found])))
     assert found[0].n == 40
-    assert found[1].n == len(survey.accuracy) < 40
+    assert found[1].n == len(survey.published) < 40
     assert sum(size for _, size in found[3].sizes) == found[3].n
-    assert repr(found) == repr(associations(survey.tables.ratios, survey.tables.accuracies, rng=rng()))
+    assert repr(found) == repr(associations(survey.ratios, survey.accuracies, rng=rng()))
 
 
 @pytest.mark.parametrize("shape", [{"n_models": 0}, {"n_models": 1}, {"n_models": 2, "trained_seeds": 0}])
 def test_few_or_no_models_have_reasons(shape):
     survey = make_survey(**shape)
-    found = associations(survey.tables.ratios, survey.tables.accuracies, rng=rng())
+    found = associations(survey.ratios, survey.accuracies, rng=rng())
     assert all(math.isnan(each.p_value) and math.isnan(each.q_value) and each.reason for each in found)
     assert len(found) == (8 if shape == {"n_models": 1} else 0)
 
 
 def test_unknown_accuracies_are_the_reason():
     survey = make_survey(n_models=5, zoo="timm", tensors=1, metrics=("bdm",))
-    found = {each.quantity: each for each in associations(survey.tables.ratios, survey.tables.accuracies, rng=rng())}
+    found = {each.quantity: each for each in associations(survey.ratios, survey.accuracies, rng=rng())}
     assert found["accuracy"].reason == "no accuracy is known"
     assert found["parameters"].reason == ""

@@ -5,20 +5,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from complexity_lab.statistics import compare, decompose
-from tests.synthetic import make_survey, model_row, row, tables
+from complexity_lab.statistics.decomposition import (
+    ARRANGEMENT_HOLDS_DISTRIBUTION,
+    DISTRIBUTION_HOLDS_FIRST,
+    THREE,
+    decompose,
+)
+from complexity_lab.statistics.ratios import compare
+from tests.synthetic import make_survey, model_row, null_row, row, tables
 
 bits = st.floats(1.0, 1e7)
 
 
-def split(initial, trained, iid, iid_sd=2.0):
-    rows = [
-        row("m", "initial", 0, "bdm", initial),
-        row("m", "trained", None, "bdm", trained),
-        row("m", "trained", None, "bdm_iid_mean", iid),
-        row("m", "trained", None, "bdm_iid_sd", iid_sd),
-    ]
+def three(metric, initial, trained, after=(), before=(), plane=None):
+    """Split a drop with the means (and sds) of null models of the trained and of the initial weights."""
+    first, last = (
+        row("m", state, 0 if state == "initial" else None, metric, value, plane=plane)
+        for state, value in (("initial", initial), ("trained", trained))
+    )
+    rows = [first, last]
+    rows += [each for null, numbers in dict(after).items() for each in null_row(last, null, *numbers)]
+    rows += [each for null, numbers in dict(before).items() for each in null_row(first, null, *numbers)]
     return decompose(compare(*tables([model_row("m")], rows))).iloc[0]
+
+
+def split(initial, trained, iid, iid_sd=2.0):
+    return three("bdm", initial, trained, {"iid": (iid, iid_sd)})
 
 
 def test_by_hand():
@@ -30,13 +42,7 @@ def test_by_hand():
 
 
 def test_each_state_against_its_own_null():
-    rows = [
-        row("m", "initial", 0, "bdm", 195.0),
-        row("m", "initial", 0, "bdm_iid_mean", 200.0),
-        row("m", "trained", None, "bdm", 150.0),
-        row("m", "trained", None, "bdm_iid_mean", 190.0),
-    ]
-    found = decompose(compare(*tables([model_row("m")], rows))).iloc[0]
+    found = three("bdm", 195.0, 150.0, {"iid": (190.0,)}, {"iid": (200.0,)})
     assert (found.sign_bias, found.arrangement) == (5, 40)
     assert (found.null_shift, found.gained_arrangement) == (10, 35)
     assert found.null_shift + found.gained_arrangement == found["drop"]
@@ -73,30 +79,23 @@ def test_metrics_without_a_null_model_are_left_out():
     assert len(table) == 6
 
 
-NULLS = {"iid_mean": 190.0, "iid_sd": 2.0, "shuffle_mean": 170.0, "shuffle_sd": 4.0, "gaussian_mean": 180.0}
-
-
-def three(metric, initial=200.0, trained=150.0, nulls=NULLS, before=()):
-    rows = [row("m", "initial", 0, metric, initial), row("m", "trained", None, metric, trained)]
-    rows += [row("m", "trained", None, f"{metric}_{name}", value) for name, value in nulls.items()]
-    rows += [row("m", "initial", 0, f"{metric}_{name}", value) for name, value in dict(before).items()]
-    return decompose(compare(*tables([model_row("m")], rows))).iloc[0]
+NULLS = {"iid": (190.0, 2.0), "shuffle": (170.0, 4.0), "gaussian": (180.0,)}
 
 
 def test_three_parts_of_sign_bits_by_hand():
-    found = three("bdm")
+    found = three("bdm", 200.0, 150.0, NULLS)
     assert (found.sign_bias, found.distribution, found.arrangement) == (10, 20, 20)
     assert math.isnan(found.location_scale)
-    assert found.parts == "three parts"
+    assert found.parts == THREE
     assert (found.sign_bias_share, found.distribution_share, found.arrangement_share) == (0.2, 0.4, 0.4)
     assert (found.sign_bias_percent, found.distribution_percent, found.arrangement_percent) == (5, 10, 10)
     assert found.below_null == 40
     assert (found.z_null, found.z_shuffle) == (-20, -5)
 
 
-@pytest.mark.parametrize("metric", ["qubd", "qubd_plane3"])
-def test_three_parts_of_bit_planes_start_from_normal_values(metric):
-    found = three(metric)
+@pytest.mark.parametrize("plane", [None, 3])
+def test_three_parts_of_bit_planes_start_from_normal_values(plane):
+    found = three("qubd", 200.0, 150.0, NULLS, plane=plane)
     assert (found.location_scale, found.distribution, found.arrangement) == (20, 10, 20)
     assert math.isnan(found.sign_bias)
     assert found.below_null == 30
@@ -105,24 +104,24 @@ def test_three_parts_of_bit_planes_start_from_normal_values(metric):
 @pytest.mark.parametrize(
     ("missing", "parts", "expected"),
     [
-        ({"shuffle_mean", "shuffle_sd"}, "arrangement holds value distribution", (10, None, 40)),
-        ({"iid_mean", "iid_sd"}, "value distribution holds sign bias, or location and scale", (None, 30, 20)),
+        ("shuffle", ARRANGEMENT_HOLDS_DISTRIBUTION, (10, None, 40)),
+        ("iid", DISTRIBUTION_HOLDS_FIRST, (None, 30, 20)),
     ],
 )
 def test_a_missing_null_merges_its_neighbours(missing, parts, expected):
-    found = three("bdm", nulls={name: value for name, value in NULLS.items() if name not in missing})
+    found = three("bdm", 200.0, 150.0, {name: value for name, value in NULLS.items() if name != missing})
     assert found.parts == parts
     values = (found.sign_bias, found.distribution, found.arrangement)
     assert tuple(None if math.isnan(value) else value for value in values) == expected
 
 
 def test_each_state_against_its_own_nulls_in_three():
-    found = three("bdm", before={"iid_mean": 210.0, "shuffle_mean": 204.0})
+    found = three("bdm", 200.0, 150.0, NULLS, {"iid": (210.0,), "shuffle": (204.0,)})
     assert (found.null_shift, found.gained) == (20, 30)
     assert (found.gained_distribution, found.gained_arrangement) == (14, 16)
     assert found.null_shift + found.gained_distribution + found.gained_arrangement == found["drop"]
     assert found.gained_distribution + found.gained_arrangement == found.gained
-    without = three("bdm", before={"iid_mean": 210.0})
+    without = three("bdm", 200.0, 150.0, NULLS, {"iid": (210.0,)})
     assert math.isnan(without.gained_distribution)
     assert without.gained_arrangement == without.gained == 30
 

@@ -2,21 +2,27 @@ import math
 
 import pytest
 
-from complexity_lab.statistics import compare_layers, initial_weights, skipped_tensors
-from tests.synthetic import make_survey, model_row, row, tables
+from complexity_lab.statistics.initial import initial_weights
+from complexity_lab.statistics.layers import compare_tensors, layers, skipped_tensors
+from tests.synthetic import make_survey, model_row, null_row, row, tables
+
+
+def compare_layers(models, measurements):
+    return layers(compare_tensors(models, measurements))
 
 
 def test_initial_weights_by_hand():
     rows = [row("m", "initial", s, "bdm", value) for s, value in enumerate([98.0, 100.0])]
-    rows += [row("m", "initial", s, "bdm_iid_mean_p50", 110.0) for s in range(2)]
-    rows += [row("m", "trained", None, "bdm", 1.0), row("m", "trained", None, "bdm_iid_mean_p50", 1.0)]
+    rows += [each for initial in rows for each in null_row(initial, "fair", 110.0)]
+    trained = row("m", "trained", None, "bdm", 1.0)
+    rows += [trained, *null_row(trained, "fair", 1.0)]
     table = initial_weights(*tables([model_row("m")], rows))
     found = table.iloc[0]
     assert len(table) == 1
     assert (found.n, found["mean"], found.fair_mean) == (2, 99, 110)
     assert found.relative_sd == pytest.approx(math.sqrt(2) / 99)
     assert found.gap == pytest.approx(0.1)
-    assert found.saturation == 10
+    assert found.saturation == 40
 
 
 def test_initial_weights_need_no_trained_ones():

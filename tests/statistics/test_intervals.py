@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from complexity_lab.statistics import median_interval, signed_rank_p, wilson
+from complexity_lab.statistics.intervals import median_interval, signed_rank_p, wilson
 
 Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
 

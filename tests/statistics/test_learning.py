@@ -4,39 +4,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from complexity_lab.errors import InputError
-from complexity_lab.statistics.learning import (
-    StudyTables,
-    landmarks,
-    mean_over_seeds,
-    paired,
-    rank_over_time,
-    since,
-    smoothed,
-)
-from tests.synthetic_study import write_study
+from complexity_lab.statistics.learning import mean_over_seeds, paired, since
+from complexity_lab.statistics.trajectory import smoothed
+from tests.synthetic_study import study
 
 
 @pytest.fixture(scope="module")
-def grokking(tmp_path_factory):
-    return StudyTables.read(write_study(tmp_path_factory.mktemp("study") / "grokking", "grokking"))
+def grokking():
+    return study("grokking")
 
 
 @pytest.fixture(scope="module")
-def overfitting(tmp_path_factory):
-    return StudyTables.read(write_study(tmp_path_factory.mktemp("study") / "overfitting", "overfitting"))
+def overfitting():
+    return study("overfitting")
+
+
+def of_sums(table, metric="qubd"):
+    return table.loc[(table["metric"] == metric) & table["plane"].isna()]
 
 
 def test_ratios_are_to_the_start_and_to_the_shuffled_self(grokking):
-    run = grokking.curves.loc[grokking.curves["run"] == "addition-8-n24-true-wd1-s1"].set_index("step")
-    assert run.loc[1000, "qubd_self"] == pytest.approx(0.799)
-    assert run.loc[1000, "qubd_start"] == pytest.approx(0.799 * 0.8)
-    assert run.loc[1000, "qubd_z"] == pytest.approx((0.799 - 1) * 800 / 10)
-    assert (run.loc[0, ["qubd_self", "qubd_start", "bdm_start", "qubd_plane3_self"]] == 1).all()
+    run = grokking.ratios.loc[grokking.ratios["model"] == "addition-8-n24-true-wd1-s1"]
+    last = of_sums(run).set_index("step").loc[1000]
+    assert last["ratio_shuffled"] == pytest.approx(0.799)
+    assert last["ratio"] == pytest.approx(0.799 * 0.8)
+    assert last["z_shuffled"] == last["z_smoothed"] == pytest.approx((0.799 - 1) * 800 / 10)
+    assert (run.loc[run["step"] == 0, ["ratio", "ratio_shuffled"]] == 1).to_numpy().all()
 
 
 def test_landmarks_are_where_they_were_put(grokking):
-    found = landmarks(grokking).set_index("run")
+    found = grokking.landmarks.loc[grokking.landmarks["metric"] == "qubd"].set_index("model")
     grokked, stuck = found.loc["addition-8-n24-true-wd1-s0"], found.loc["addition-8-n24-true-wd0-s0"]
     assert (grokked["memorized"], grokked["generalized"], grokked["fell"]) == (100, 1000, 100)
     assert (grokked["best"], grokked["halfway"], grokked["lowest"]) == (1000, 1000, 1000)
@@ -46,30 +43,33 @@ def test_landmarks_are_where_they_were_put(grokking):
 
 
 def test_the_lowest_loss_is_before_it_turns_up(overfitting):
-    found = landmarks(overfitting)
+    found = overfitting.landmarks
     assert set(found.loc[found["labels"] == "true", "best"]) == {100}
     assert set(found.loc[found["labels"] == "random", "best"]) == {1000}
 
 
 def test_ranks_over_time(grokking):
-    found = rank_over_time(grokking, "qubd_self").set_index("group")
-    decayed = found.loc["addition-8-n24-true-wd1"]
+    ranks = of_sums(grokking.rank_over_time)
+    ranks = ranks.loc[(ranks["column"] == "ratio_shuffled") & (ranks["loss"] == "validation_loss")].set_index("group")
+    decayed = ranks.loc["addition-8-n24-true-wd1"]
     by_hand = stats.spearmanr([1, 1, 1, 0.9, 0.8], [5, 4, 3, 2, 1]).statistic
     assert decayed["rho"] == pytest.approx(by_hand)
     assert (decayed["low"], decayed["high"], decayed["seeds"]) == (decayed["rho"], decayed["rho"], 3)
-    assert np.isnan(found.loc["addition-8-n24-true-wd0", "rho"])  # a constant has no ranks
-    assert found.loc["addition-8-n24-true-wd0", "seeds"] == 0
+    assert np.isnan(ranks.loc["addition-8-n24-true-wd0", "rho"])  # a constant has no ranks
+    assert ranks.loc["addition-8-n24-true-wd0", "seeds"] == 0
 
 
 def test_pairs_differ_in_one_thing(overfitting):
-    labels = paired(overfitting, "qubd_self", "labels", "true", "random")
+    last = of_sums(overfitting.last)
+    labels = paired(last, "ratio_shuffled", "labels", "true", "random")
     assert len(labels) == 3 * 2 * 3
-    decayed = labels.loc[labels["weight_decay"] > 0, "difference"]
-    assert decayed.to_numpy() == pytest.approx(-(0.1 + 0.0005 * labels.loc[labels["weight_decay"] > 0, "seed"]))
+    decayed = labels.loc[labels["weight_decay"] > 0]
+    assert decayed["difference"].to_numpy(float) == pytest.approx(-(0.1 + 0.0005 * decayed["seed"].to_numpy(float)))
     assert (labels.loc[labels["weight_decay"] == 0, "difference"] == 0).all()
-    decay = paired(overfitting, "qubd_self", "weight_decay", 0.01, 0.0)
+    decay = paired(last, "ratio_shuffled", "weight_decay", 0.01, 0.0)
     assert len(decay) == 3 * 2 * 3
     assert (decay["difference"] < -0.09).all()
+    assert len(paired(overfitting.last_losses, "train_accuracy", "labels", "true", "random")) == 3 * 2 * 3
 
 
 @given(st.lists(st.booleans(), max_size=12))
@@ -100,12 +100,16 @@ def test_a_spread_of_zero_gives_no_distance():
     assert np.isnan(smoothed(np.zeros(3))).all()
 
 
-def test_failed_runs_are_left_out_and_other_directories_refused(tmp_path):
+def test_failed_runs_are_in_no_statistic():
     lost = "addition-8-n24-true-wd1-s0"
-    tables = StudyTables.read(write_study(tmp_path / "study", "grokking", failed=(lost,)))
-    assert len(tables.runs) == 9
-    assert lost not in set(tables.curves["run"])
-    assert len(tables.last) == 8
-    (tmp_path / "study" / "manifest.json").write_text('{"plan": {"kind": "trajectory"}}')
-    with pytest.raises(InputError, match="holds no study of networks in training"):
-        StudyTables.read(tmp_path / "study")
+    found = study("grokking", failed=(lost,))
+    assert found.failures["model"].tolist() == [lost]
+    assert (len(found.runs), len(found.last_losses)) == (9, 8)
+    assert lost not in {*found.ratios["model"], *found.landmarks["model"], *found.last["model"]}
+
+
+def test_layers_have_their_own_shuffled_selves(grokking):
+    found = of_sums(grokking.tensor_ratios)
+    last = found.loc[(found["step"] == 1000) & (found["model"] == "addition-8-n24-true-wd1-s1")]
+    assert last["tensor"].tolist() == ["layers.0.weight", "layers.1.weight"]
+    assert last["ratio_shuffled"].tolist() == pytest.approx([0.799] * 2)

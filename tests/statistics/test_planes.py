@@ -4,28 +4,39 @@ import statistics
 import numpy as np
 import pytest
 
-from complexity_lab.statistics import compare, compare_layers, plane_profiles, plane_ratios, tensor_profiles
-from complexity_lab.statistics.rows import is_null_metric, plane_of, possible_blocks
-from tests.synthetic import make_survey, model_row, row, tables
-
-PLANES = ("qubd", "qubd_plane0", "qubd_plane1")
+from complexity_lab.statistics import planes as statistics_of_planes
+from complexity_lab.statistics.layers import compare_tensors, layers
+from complexity_lab.statistics.ratios import compare
+from tests.synthetic import make_survey, model_row, null_row, row, tables
 
 
 def planes(model, state, seed, values, **changes):
     """Rows of two planes and their sum, which sees no blocks of its own."""
     changes = {"ones": None, "blocks": None, "distinct_blocks": None} | changes
     whole = row(model, state, seed, "qubd", sum(values), **(changes | {"distinct_blocks": None}))
-    single = zip(PLANES[1:], values, strict=True)
-    return [whole, *(row(model, state, seed, name, value, **changes) for name, value in single)]
+    single = enumerate(values)
+    return [whole, *(row(model, state, seed, "qubd", value, plane=plane, **changes) for plane, value in single)]
 
 
 def tensor(name, state, seed, values, **changes):
-    place = {"scope": "tensor", "tensor": name, "kind": "matrix", "shape": "16x64", "blocks": 64}
-    return planes("m", state, seed, values, **(place | changes))
+    about = {"scope": "tensor", "tensor": name, "kind": "matrix", "shape": "16x64", "blocks": 64}
+    return planes("m", state, seed, values, **(about | changes))
 
 
-def percent(table, reference, metric="qubd_plane1"):
-    found = table.loc[(table["reference"] == reference) & (table["metric"] == metric)]
+def plane_ratios(models, measurements):
+    return statistics_of_planes.plane_ratios(models, measurements, compare(models, measurements))
+
+
+def tensor_profiles(models, measurements):
+    return statistics_of_planes.tensor_profiles(compare_tensors(models, measurements))
+
+
+def of_plane(table, plane):
+    return table.loc[table["plane"].isna() if plane is None else table["plane"] == plane]
+
+
+def percent(table, reference, plane=1):
+    found = of_plane(table.loc[table["reference"] == reference], plane)
     assert len(found) == 1
     return found.iloc[0]
 
@@ -33,19 +44,20 @@ def percent(table, reference, metric="qubd_plane1"):
 @pytest.fixture
 def paired():
     rows = [r for s, v in enumerate([(50.0, 100.0), (52.0, 110.0)]) for r in planes("m", "initial", s, v)]
-    rows += [r for s, v in enumerate([(50.0, 60.0), (52.0, 55.0)]) for r in planes("m", "trained", s, v)]
-    for s, (mean, sd) in enumerate([(80.0, 2.0), (50.0, 1.0)]):
-        rows += [row("m", "trained", s, f"qubd_plane1_shuffle_{part}", v) for part, v in (("mean", mean), ("sd", sd))]
+    trained = [planes("m", "trained", s, v) for s, v in enumerate([(50.0, 60.0), (52.0, 55.0)])]
+    rows += [each for seed in trained for each in seed]
+    rows += [*null_row(trained[0][2], "shuffle", 80.0, 2.0), *null_row(trained[1][2], "shuffle", 50.0, 1.0)]
     return tables([model_row("m")], rows)
 
 
 def test_profiles_are_means_over_seeds(paired):
-    table = plane_profiles(*paired).set_index(["state", "metric"])
-    assert set(table.index.get_level_values("metric")) == set(PLANES)
-    found = table.loc[("initial", "qubd_plane1")]
-    assert (found["plane"], found["n"], found["mean"]) == (1, 2, 105)
+    table = statistics_of_planes.plane_profiles(*paired)
+    assert table.groupby("state")["plane"].apply(lambda plane: plane.fillna(-1).tolist()).to_dict() == {
+        state: [-1, 0, 1] for state in ("initial", "trained")
+    }
+    found = of_plane(table.loc[table["state"] == "initial"], 1).iloc[0]
+    assert (found["n"], found["mean"]) == (2, 105)
     assert found["sd"] == pytest.approx(statistics.stdev([100, 110]))
-    assert math.isnan(table.loc[("trained", "qubd"), "plane"])
 
 
 def test_the_three_references_by_hand(paired):
@@ -57,16 +69,16 @@ def test_the_three_references_by_hand(paired):
     shuffled = percent(table, "shuffled")
     assert shuffled.percent == pytest.approx((75 + 110) / 2)
     assert shuffled.noise == pytest.approx((2.5 + 2) / 2)
-    assert set(table.loc[table["reference"] == "shuffled", "metric"]) == {"qubd_plane1"}
+    assert table.loc[table["reference"] == "shuffled", "plane"].tolist() == [1]
 
 
 def test_one_set_of_trained_weights_has_no_own_initial_weights():
     rows = planes("m", "initial", 0, (50.0, 100.0)) + planes("m", "trained", None, (50.0, 60.0))
-    rows += [row("m", "trained", None, "qubd_shuffle_mean", 220.0)]
+    rows += null_row(rows[3], "shuffle", 220.0)
     table = plane_ratios(*tables([model_row("m")], rows))
     assert set(table["reference"]) == {"initial", "shuffled"}
-    assert percent(table, "shuffled", "qubd").percent == pytest.approx(50)
-    assert math.isnan(percent(table, "shuffled", "qubd").noise)
+    assert percent(table, "shuffled", None).percent == pytest.approx(50)
+    assert math.isnan(percent(table, "shuffled", None).noise)
 
 
 @pytest.mark.parametrize("seeds", [((0, 1), (0,)), ((0,), (1,)), ((0, 0), (0, 0))])
@@ -83,37 +95,29 @@ def test_a_single_pair_has_a_percentage_without_spread():
     assert math.isnan(found["sd"])
 
 
-def test_ratios_take_planes_as_metrics_and_nulls_as_columns(paired):
-    ratios = compare(*paired)
-    assert ratios["metric"].tolist() == list(PLANES)
-    plane = ratios.set_index("metric").loc["qubd_plane1"]
-    assert (plane["shuffle_mean"], plane["shuffle_sd"]) == (65, 1.5)
-    assert math.isnan(plane["iid_mean"])
-    assert plane["test"] == "paired"
-
-
 def test_tensors_have_profiles_and_shuffles():
     rows = [r for s in range(2) for r in tensor("a", "initial", s, (10.0 + s, 20.0), distinct_blocks=50)]
     rows += tensor("a", "trained", 0, (10.0, 15.0), distinct_blocks=50)
+    rows += null_row(rows[-1], "shuffle", 30.0)
     rows += tensor("b", "initial", 0, (10.0, 22.0), distinct_blocks=1)
     rows += tensor("b", "trained", 0, (10.0, 22.0), distinct_blocks=64)
-    place = {"scope": "tensor", "tensor": "a", "kind": "matrix", "shape": "16x64"}
-    rows += [row("m", "trained", 0, "qubd_plane1_shuffle_mean", 30.0, **place)]
-    table = tensor_profiles(*tables([model_row("m")], rows)).set_index(["tensor", "metric"])
-    found = table.loc[("a", "qubd_plane1")]
-    assert (found["percent"], found["shuffled_percent"], found["plane"]) == (75, 50, 1)
+    table = tensor_profiles(*tables([model_row("m")], rows))
+    a, b = (table.loc[table["tensor"] == name] for name in "ab")
+    found = of_plane(a, 1).iloc[0]
+    assert (found["percent"], found["shuffled_percent"]) == (75, 50)
     assert (found["kind"], found["shape"], found["depth"]) == ("matrix", "16x64", 0)
-    assert table.loc[("b", "qubd_plane0"), "depth"] == 1
-    assert table.loc["b", "percent"].isna().all()  # starts constant: its sum too, which counts no blocks itself
-    assert table.loc[("a", "qubd"), "percent"] == pytest.approx(100 * 25 / 30.5)
+    assert of_plane(b, 0)["depth"].tolist() == [1]
+    assert b["percent"].isna().all()  # starts constant: its sum too, which counts no blocks itself
+    assert of_plane(a, None)["percent"].tolist() == [pytest.approx(100 * 25 / 30.5)]
 
 
 def test_layers_of_the_sum_know_what_starts_constant():
     rows = tensor("head", "initial", 0, (29.0, 29.0), distinct_blocks=1)
     rows += tensor("head", "trained", 0, (900.0, 900.0), distinct_blocks=60)
-    found = compare_layers(*tables([model_row("m")], rows), metric="qubd").iloc[0]
-    assert found.constant
-    assert math.isnan(found.ratio)
+    found = layers(compare_tensors(*tables([model_row("m")], rows)))
+    assert len(found) == 1  # planes are no layers
+    assert found["constant"].all()
+    assert found["ratio"].isna().all()
 
 
 SATURATED = 12 * 65536
@@ -140,25 +144,14 @@ def test_without_tensor_rows_saturation_of_planes_is_unknown():
 
 def test_no_planes_is_an_empty_table_with_all_columns():
     survey = make_survey(n_models=2)
-    for table in (f(survey.models, survey.measurements) for f in (plane_profiles, plane_ratios, tensor_profiles)):
+    for table in (survey.plane_profiles, survey.plane_ratios, survey.tensor_profiles):
         assert len(table) == 0
         assert "plane" in table.columns
-
-
-@pytest.mark.parametrize("null", ["iid", "shuffle", "shuffle_channel", "shuffle_row", "gaussian", "permutation"])
-def test_every_null_of_every_metric_is_no_metric(null):
-    for metric in ("bdm", "bdm_2d", "qubd", "qubd_plane0", "qubd_plane15"):
-        for part in ("mean", "sd"):
-            assert is_null_metric(f"{metric}_{null}_{part}")
-            assert plane_of(f"{metric}_{null}_{part}") is None
-        assert not is_null_metric(metric)
-    assert possible_blocks(f"qubd_plane15_{null}_mean") == 65536
 
 
 def test_synthetic_surveys_keep_their_numbers_when_planes_are_added():
     plain = make_survey(n_models=2)
     more = make_survey(n_models=2, planes=4, nulls=("shuffle", "gaussian"), accuracy=True)
-    first = compare(plain.models, plain.measurements).set_index(["metric", "model"])["ratio"]
-    second = compare(more.models, more.measurements).set_index(["metric", "model"])["ratio"]
-    np.testing.assert_array_equal(first, second.loc[first.index])
-    assert len(second) == len(first) + 2 * 5
+    first, second = (survey.ratios.sort_values(["metric", "model"]) for survey in (plain, more))
+    np.testing.assert_array_equal(first["ratio"], second.loc[second["metric"] != "qubd", "ratio"])
+    assert (second["metric"] == "qubd").sum() == 2 * 5

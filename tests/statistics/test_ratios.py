@@ -10,10 +10,11 @@ from scipy import stats
 
 from complexity_lab.errors import InputError
 from complexity_lab.estimators.estimator import REGISTRY, CountEstimator
-from complexity_lab.statistics import RATIO_COLUMNS, compare
-from complexity_lab.statistics.rows import possible_blocks
+from complexity_lab.statistics.nulls import null_table, null_values
+from complexity_lab.statistics.ratios import RATIO_COLUMNS, compare
+from complexity_lab.statistics.rows import model_rows
 from complexity_lab.statistics.significance import NO_RATIO, NO_SPREAD, ONE_SEED, SAME_CHANGE, q_values
-from tests.synthetic import make_survey, model_row, row, tables
+from tests.synthetic import make_survey, model_row, null_row, row, tables
 
 
 def one_model(initial, trained, metric="bdm", models=None, **changes):
@@ -22,7 +23,7 @@ def one_model(initial, trained, metric="bdm", models=None, **changes):
     seeds = range(len(trained)) if len(trained) > 1 else [None] * len(trained)
     rows += [row("m", "trained", seed, metric, value, **changes) for seed, value in zip(seeds, trained, strict=True)]
     table = compare(*tables(models or [model_row("m")], rows))
-    assert list(table.columns) == list(RATIO_COLUMNS)
+    assert list(table.columns[: len(RATIO_COLUMNS)]) == list(RATIO_COLUMNS)
     return table
 
 
@@ -184,23 +185,34 @@ def test_null_models_become_columns():
     rows = [row("m", "initial", seed, "bdm", 200.0) for seed in range(2)]
     rows += [row("m", "trained", seed, "bdm", 150.0) for seed in range(2)]
     for seed, mean in enumerate([170.0, 180.0]):
-        parts = {"iid_mean": mean, "iid_sd": 2.0, "iid_mean_p45": 190.0, "iid_mean_p50": 200.0}
-        rows += [row("m", "trained", seed, f"bdm_{part}", value) for part, value in parts.items()]
-    rows += [row("m", "initial", seed, "bdm_iid_mean", 198.0 + seed) for seed in range(2)]
-    found = only(compare(*tables([model_row("m")], rows)))
-    assert found.iid_mean == 175
-    assert found.iid_sd == 2
-    assert found.iid_mean_initial == 198.5
+        trained = row("m", "trained", seed, "bdm", 150.0)
+        rows += [null_row(trained, "iid", mean, 2.0)[0], null_row(trained, "iid", mean, 2.0)[1]]
+        rows += [*null_row(trained, "share_45", 190.0), *null_row(trained, "fair", 200.0)]
+    rows += [null_row(row("m", "initial", seed, "bdm", 200.0), "iid", 198.0 + seed)[0] for seed in range(2)]
+    both = tables([model_row("m")], rows)
+    found = only(compare(*both))
+    assert (found.iid_mean, found.iid_sd, found.iid_mean_initial, found.fair_mean) == (175, 2, 198.5, 200)
     assert found.iid_ratio == pytest.approx(0.875)
     assert found.ratio_p45 == pytest.approx(0.95)
+    assert null_values(compare(*both), "shuffle", "mean").isna().all()
+    stored = null_table(model_rows(*both)).set_index(["state", "null"])
+    assert stored.loc[("trained", "iid"), ["mean", "sd"]].tolist() == [175, 2]
+    assert math.isnan(stored.loc[("trained", "fair"), "sd"])
 
 
-def test_the_null_of_one_block_shape_is_not_that_of_the_other():
-    rows = [row("m", state, 0, metric, 100.0) for state in ("initial", "trained") for metric in ("bdm", "bdm_2d")]
-    rows.append(row("m", "trained", 0, "bdm_2d_iid_mean", 90.0))
-    table = compare(*tables([model_row("m")], rows)).set_index("metric")
-    assert math.isnan(table.loc["bdm", "iid_mean"])
-    assert table.loc["bdm_2d", "iid_mean"] == 90
+def test_a_null_model_that_nobody_has_heard_of_gets_its_columns():
+    trained = row("m", "trained", 0, "bdm", 150.0)
+    rows = [row("m", "initial", 0, "bdm", 200.0), trained, *null_row(trained, "level_shuffle", 170.0, 3.0)]
+    found = only(compare(*tables([model_row("m")], rows)))
+    assert (found.level_shuffle_mean, found.level_shuffle_sd) == (170, 3)
+
+
+def test_the_null_of_one_metric_or_plane_is_not_that_of_the_other():
+    numbers = [("bdm", None), ("bdm_2d", None), ("qubd", None), ("qubd", 3)]
+    rows = [row("m", state, 0, m, 100.0, plane=p) for state in ("initial", "trained") for m, p in numbers]
+    rows += null_row(row("m", "trained", 0, "qubd", 100.0, plane=3), "shuffle", 90.0)
+    found = compare(*tables([model_row("m")], rows))
+    assert found["shuffle_mean"].tolist() == pytest.approx([math.nan, math.nan, math.nan, 90], nan_ok=True)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +225,8 @@ def test_the_null_of_one_block_shape_is_not_that_of_the_other():
     ],
 )
 def test_saturation_counts_against_the_possible_blocks(metric, blocks, saturation, saturated):
-    found = only(one_model([100.0, 101.0], [90.0], metric=metric, blocks=blocks, distinct_blocks=1024))
+    counted = {"blocks": blocks, "scored": blocks * (16 if metric == "bdm_2d" else 12), "distinct_blocks": 1024}
+    found = only(one_model([100.0, 101.0], [90.0], metric=metric, **counted))
     assert found.saturation == saturation
     assert bool(found.saturated) is saturated
     assert found.distinct_fraction == 1024 / (65536 if metric == "bdm_2d" else 4096)
@@ -225,14 +238,9 @@ COUNTED = [item for item in REGISTRY.values() if isinstance(item, CountEstimator
 @pytest.mark.parametrize("item", COUNTED, ids=lambda item: item.name)
 def test_every_estimator_of_counts_has_the_cells_of_its_blocks(item):
     cells = 2 ** math.prod(item.shape)
-    assert possible_blocks(item.name) == cells
-    full = {"blocks": 30 * cells, "distinct_blocks": cells}
+    full = {"blocks": 30 * cells, "distinct_blocks": cells, "scored": 30 * cells * math.prod(item.shape)}
     found = only(one_model([100.0, 101.0], [90.0], metric=item.name, **full))
     assert (found.distinct_fraction, found.saturation) == (1.0, 30.0)
-
-
-def test_compressors_have_no_second_axis():
-    assert {possible_blocks(name) for name in REGISTRY if name not in {item.name for item in COUNTED}} == {4096}
 
 
 def test_ones_fractions_are_means_over_seeds():
@@ -268,7 +276,7 @@ def test_nothing_to_compare_is_an_empty_table_with_all_columns(shape):
     survey = make_survey(**shape)
     table = compare(survey.models, survey.measurements)
     assert len(table) == 0
-    assert list(table.columns) == list(RATIO_COLUMNS)
+    assert list(table.columns[: len(RATIO_COLUMNS)]) == list(RATIO_COLUMNS)
 
 
 def test_rows_come_in_the_order_of_the_models_whatever_the_order_of_work():
@@ -280,11 +288,11 @@ def test_rows_come_in_the_order_of_the_models_whatever_the_order_of_work():
     np.testing.assert_allclose(found["ratio"], expected["ratio"], rtol=1e-14)
 
 
-def test_block_metrics_come_first_then_compressors_as_they_appear():
-    names = ["lzma", "gzip:float32", "gzip", "block_entropy", "bdm_2d", "bdm"]
-    rows = [row("m", state, 0, name, 5.0) for name in names for state in ("initial", "trained")]
-    table = compare(*tables([model_row("m")], rows))
-    assert table["metric"].tolist() == ["bdm", "bdm_2d", "block_entropy", "lzma", "gzip:float32", "gzip"]
+def test_metrics_come_as_they_appear_and_sums_before_their_planes():
+    names = [("lzma", None), ("qubd", 1), ("qubd", 0), ("qubd", None), ("bdm", None)]
+    rows = [row("m", state, 0, name, 5.0, plane=plane) for name, plane in names for state in ("initial", "trained")]
+    found = compare(*tables([model_row("m")], rows))[["metric", "plane"]].astype(object).fillna("sum")
+    assert found.to_numpy().tolist() == [["lzma", "sum"], ["qubd", "sum"], ["qubd", 0], ["qubd", 1], ["bdm", "sum"]]
 
 
 def naive_benjamini_hochberg(p_values):

@@ -6,21 +6,24 @@ import pytest
 from complexity_lab.controls.iid import iid_null
 from complexity_lab.controls.resolution import resolution
 from complexity_lab.estimators.ctm import ctm_table
-from complexity_lab.statistics import compare, resolution_table
-from tests.synthetic import make_survey, model_row, row, tables
+from complexity_lab.statistics.ratios import compare
+from complexity_lab.statistics.resolution import resolution_table
+from tests.synthetic import make_survey, model_row, null_row, row, tables
 
 
-def limits(**nulls):
-    rows = [row("m", "initial", s, "bdm", 1000.0 + s) for s in (-1, 0, 1)]
-    rows += [row("m", "trained", None, "bdm", 900.0)]
-    for name, value in nulls.items():
-        state = "initial" if name.endswith("_initial") else "trained"
-        rows.append(row("m", state, 0 if state == "initial" else None, f"bdm_{name.removesuffix('_initial')}", value))
+def limits(after=(), before=()):
+    """Resolve a change with the means and sds of null models of the trained and of the initial weights."""
+    initial = [row("m", "initial", s, "bdm", 1000.0 + s) for s in (-1, 0, 1)]
+    trained = row("m", "trained", None, "bdm", 900.0)
+    rows = [*initial, trained]
+    for state, nulls in ((trained, after), (initial[1], before)):
+        rows += [each for null, numbers in dict(nulls).items() for each in null_row(state, null, *numbers)]
     return resolution_table(compare(*tables([model_row("m")], rows))).iloc[0]
 
 
 def test_by_hand():
-    found = limits(iid_mean_p50=1000.0, iid_sd_initial=2.0, iid_sd=99.0, permutation_sd=50.0)
+    nulls = {"fair": (1000.0,), "iid": (990.0, 99.0), "permutation": (900.0, 50.0)}
+    found = limits(nulls, {"iid": (995.0, 2.0)})
     assert found.effect == pytest.approx(0.1)
     assert found.detectable == pytest.approx(3 * 2 / 1000)
     assert found.seeds == pytest.approx(3 * 0.9 / 1000)
@@ -31,15 +34,15 @@ def test_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("nulls", "name", "detectable"),
+    ("after", "before", "name", "detectable"),
     [
-        ({"shuffle_sd_initial": 4.0, "shuffle_sd": 9.0}, "shuffled initial weights", 0.012),
-        ({"shuffle_sd": 9.0}, "shuffled trained weights", 0.027),
-        ({}, "", math.nan),
+        ({"shuffle": (950.0, 9.0)}, {"shuffle": (990.0, 4.0)}, "shuffled initial weights", 0.012),
+        ({"shuffle": (950.0, 9.0)}, {}, "shuffled trained weights", 0.027),
+        ({}, {}, "", math.nan),
     ],
 )
-def test_the_null_that_there_is(nulls, name, detectable):
-    found = limits(**nulls)
+def test_the_null_that_there_is(after, before, name, detectable):
+    found = limits(after, before)
     assert found["null"] == name
     assert found.detectable == pytest.approx(detectable, nan_ok=True)
     assert found.limited_by == ("null" if name else "seeds")
@@ -61,15 +64,15 @@ def test_the_stored_null_gives_the_limit_of_the_control(weights):
     null = iid_null(ctm, weights // 12, 0.4985)
     fair = iid_null(ctm, weights // 12, 0.5)
     rows = [row("m", "initial", 0, "bdm", fair.mean), row("m", "trained", None, "bdm", fair.mean)]
-    rows += [row("m", "initial", 0, "bdm_iid_sd", null.sd), row("m", "trained", None, "bdm_iid_mean_p50", fair.mean)]
+    rows += [*null_row(rows[0], "iid", null.mean, null.sd), *null_row(rows[1], "fair", fair.mean)]
     found = resolution_table(compare(*tables([model_row("m")], rows))).iloc[0]
-    assert found.detectable == pytest.approx(1 - resolution(ctm, weights, z=3.0).ratio, rel=0.03)
+    assert found.detectable == pytest.approx(1 - resolution(weights, z=3.0).ratio, rel=0.03)
 
 
 def test_every_compared_metric_has_a_row():
     survey = make_survey(n_models=3, planes=2, nulls=("shuffle", "permutation"))
-    table = resolution_table(survey.tables.ratios)
-    assert len(table) == survey.tables.ratios["ratio"].notna().sum()
+    table = survey.resolution
+    assert len(table) == survey.ratios["ratio"].notna().sum()
     assert set(table.loc[table["metric"] == "qubd", "null"]) == {"shuffled initial weights"}
     np.testing.assert_array_equal(table["resolved"], table["effect"] > table["limit"])
-    assert len(resolution_table(make_survey(n_models=0).tables.ratios)) == 0
+    assert len(make_survey(n_models=0).resolution) == 0

@@ -3,8 +3,10 @@ import math
 import numpy as np
 import pytest
 
-from complexity_lab.statistics import compare, summarize, summarize_metrics, wilson
-from tests.synthetic import make_survey, model_row, row, tables
+from complexity_lab.statistics.intervals import wilson
+from complexity_lab.statistics.ratios import compare
+from complexity_lab.statistics.summary import summarize, summarize_metrics
+from tests.synthetic import make_survey, model_row, null_row, row, tables
 
 
 def summary_of(survey, metric="bdm"):
@@ -19,8 +21,8 @@ def test_counts_by_hand():
     models += [model_row("x", status="failed", error="e"), model_row("y", status="skipped", error="e")]
     rows = [row(name, "initial", s, "bdm", 100.0 + (s - 1)) for name in trained for s in range(3)]
     rows += [row(name, "trained", None, "bdm", value) for name, value in trained.items()]
-    rows += [row("a", "trained", None, "bdm_iid_mean", 96.0), row("b", "trained", None, "bdm_iid_mean", 99.0)]
-    rows += [row("d", "trained", None, "bdm_iid_mean", 75.0)]
+    for name, iid in {"a": 96.0, "b": 99.0, "d": 75.0}.items():
+        rows += null_row(row(name, "trained", None, "bdm", trained[name]), "iid", iid)
     frame, measurements = tables(models, rows)
     found = summarize(frame, compare(frame, measurements), rng=np.random.default_rng(0))
     assert (found.n_models, found.n_ok, found.n_failed, found.n_skipped) == (8, 6, 1, 1)
@@ -69,7 +71,7 @@ def test_equal_tables_and_seeds_give_equal_summaries():
 def test_every_metric_has_a_line():
     survey = make_survey(n_models=5, metrics=("bdm", "gzip", "gzip:float32"))
     ratios = compare(survey.models, survey.measurements)
-    lines = summarize_metrics(ratios, rng=np.random.default_rng(0))
+    lines = summarize_metrics(ratios)
     assert [line.metric for line in lines] == ["bdm", "gzip", "gzip:float32"]
     for line in lines:
         chosen = ratios.loc[ratios["metric"] == line.metric]
@@ -78,16 +80,23 @@ def test_every_metric_has_a_line():
         assert line.below == wilson(line.n_below, 5)
 
 
-def test_planes_are_metrics_with_lines_of_their_own():
+def test_planes_have_lines_of_their_own():
     survey = make_survey(n_models=7, planes=3, metrics=("bdm",), nulls=("shuffle", "gaussian"))
-    ratios = survey.tables.ratios
-    lines = {line.metric: line for line in summarize_metrics(ratios, rng=np.random.default_rng(0))}
-    assert list(lines) == ["bdm", "qubd", "qubd_plane0", "qubd_plane1", "qubd_plane2"]
-    for metric, line in lines.items():
-        chosen = ratios.loc[ratios["metric"] == metric]
+    lines = {(line.metric, line.plane): line for line in survey.metric_summaries}
+    assert list(lines) == [("bdm", None), ("qubd", None), ("qubd", 0), ("qubd", 1), ("qubd", 2)]
+    for (metric, plane), line in lines.items():
+        of_metric = survey.ratios.loc[survey.ratios["metric"] == metric]
+        chosen = of_metric.loc[of_metric["plane"].isna() if plane is None else of_metric["plane"] == plane]
         assert line.below == wilson(int((chosen["ratio"] < 1).sum()), 7)
         assert line.n_significant == (chosen["q_value"] <= 0.05).sum()
         assert 0 < line.wilcoxon_p <= 1
+
+
+def test_a_line_does_not_depend_on_what_else_was_measured():
+    one, many = (make_survey(n_models=5, metrics=metrics) for metrics in (("bdm",), ("bdm", "gzip")))
+    for survey in (one, many):
+        alone = summarize_metrics(survey.ratios.loc[survey.ratios["metric"] == "bdm"])
+        assert repr(survey.metric_summaries[0]) == repr(alone[0])
 
 
 def test_shares_of_three_parts():
