@@ -13,6 +13,7 @@ from complexity_lab.errors import InputError, WeightsError
 from complexity_lab.momos.method import Method
 from complexity_lab.momos.runs import RunConfig
 from complexity_lab.momos.training import train_run
+from complexity_lab.tables.rows import Measurement
 from complexity_lab.training.profiles import recipe_for
 from complexity_lab.training.streams import DRAWN, Streams, seeds_of
 from complexity_lab.training.trainer import Trainer
@@ -184,14 +185,16 @@ def test_initial_weights_may_be_the_best_of_a_baseline_but_not_of_a_mosaic(confi
 
 def test_the_probe_sees_raw_weights_before_training_and_after_every_epoch(config, tmp_path):
     def probe(model):
-        return {"largest": max(float(parameter.abs().max()) for parameter in model.parameters())}
+        largest = max(float(parameter.abs().max()) for parameter in model.parameters())
+        return [Measurement(model="net", scope="model", metric="largest", unit="1", value=largest)]
 
     result = train_run(config(Method(bits=2)), tmp_path / "run", probe=probe)
     initial = load_file(tmp_path / "run" / "initial.safetensors")
     names = [name for name in initial if name.endswith(("weight", "bias"))]
-    assert result.epochs[0].metrics == {"largest": max(float(initial[name].abs().max()) for name in names)}
-    assert len(result.epochs) == 4
-    assert all(record.metrics for record in result.epochs)
+    (row,) = result.epochs[0].measurements
+    assert row.value == max(float(initial[name].abs().max()) for name in names)
+    assert [len(record.measurements) for record in result.epochs] == [1] * 4
+    assert train_run(config(Method(bits=2)), tmp_path / "run", probe=probe).epochs == result.epochs  # read again
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,11 @@ from safetensors.torch import load_file
 
 import complexity_lab.momos.training as training
 from complexity_lab.errors import PlanMismatchError
-from complexity_lab.experiments.trackers import tracker_for
 from complexity_lab.momos.method import Method
 from complexity_lab.momos.runs import RunConfig
+from complexity_lab.momos.trackers import tracker_for
 from complexity_lab.momos.training import train_run
+from complexity_lab.tables.rows import Measurement
 from complexity_lab.training.checkpoints import RunDirectory
 from complexity_lab.training.devices import WORKSPACE, deterministic
 from complexity_lab.training.profiles import recipe_for
@@ -38,7 +39,7 @@ class Probe:
     metrics: tuple[str, ...]
 
     def __call__(self, model):
-        return dict.fromkeys(self.metrics, 1.0)
+        return [Measurement(model="net", scope="model", metric=name, unit="bits", value=1.0) for name in self.metrics]
 
 
 def kill_in_epoch(epoch):
@@ -64,7 +65,8 @@ def test_a_directory_that_does_not_say_what_it_watches_goes_on(tmp_path):
     with pytest.raises(Killed):
         train_run(config(), tmp_path, on_epoch=kill_in_epoch(1))
     (tmp_path / "config.json").write_text(json.dumps(config().as_dict()))
-    assert train_run(config(), tmp_path, probe=Probe(("bdm",))).epochs[-1].metrics == {"bdm": 1.0}
+    probe = Probe(("bdm",))
+    assert train_run(config(), tmp_path, probe=probe).epochs[-1].measurements == tuple(probe(None))
 
 
 def test_every_epoch_is_told_once_also_if_killed_before_the_first_ended(tmp_path, monkeypatch):
