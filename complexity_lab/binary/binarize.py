@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from complexity_lab.arrays import as_numpy
+from complexity_lab.counted import counted
 from complexity_lab.errors import InputError, WeightsError
 
 _INFINITY_BITS = {"float64": 0x7FF0 << 48, "float32": 0x7F800000, "float16": 0x7C00, "bfloat16": 0x7F80}
@@ -107,4 +108,6 @@ def refuse_bad(values: np.ndarray, limit: np.signedinteger[Any]) -> None:
 
 def bad_weights(values: np.ndarray, limit: np.signedinteger[Any]) -> WeightsError:
     """Return the error that says how many values are NaN or infinite."""
-    return WeightsError(f"{count_bad(values, limit)} of {values.size} weights are NaN or infinite; they have no bit")
+    return WeightsError(
+        f"{count_bad(values, limit)} of {counted(values.size, 'weight')} are NaN or infinite; they have no bit"
+    )

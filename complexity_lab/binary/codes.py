@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from complexity_lab.binary.block_counts import BlockCounts, Shape, merge, merge_by_shape
+from complexity_lab.counted import counted
 from complexity_lab.errors import InputError
 
 Boundary = Literal["ignore", "recursive", "correlated"]
@@ -27,7 +28,7 @@ def count_bits(bits: np.ndarray, shape: Shape, boundary: Boundary) -> BlockCount
         InputError: the array and the block have different numbers of axes, or the block is no string or square.
     """
     if bits.ndim != len(shape):
-        raise InputError(f"bits have {bits.ndim} axes, blocks of shape {shape} need {len(shape)}")
+        raise InputError(f"bits have {counted(bits.ndim, 'axis', 'axes')}, blocks of shape {shape} need {len(shape)}")
     if len(set(shape)) != 1 or len(shape) > 2 or shape[0] < 1:
         raise InputError(f"blocks of shape {shape}, wanted (n,) or (n, n)")
     if boundary == "correlated":

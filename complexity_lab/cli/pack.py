@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from complexity_lab.counted import counted
+
 if TYPE_CHECKING:
     from complexity_lab.momos.artefact import PackReport
 
@@ -80,7 +82,7 @@ def unpack_cli(
     state, metadata = unpack_with_metadata(file)
     data = dense_file(state, metadata)
     write_file(out, data)
-    print(f"{len(state)} tensors, {len(data):,} bytes, written to {out}")
+    print(f"{counted(len(state), 'tensor')}, {counted(len(data), 'byte')}, written to {out}")
 
 
 def _refuse_existing(out: Path, force: bool) -> None:

@@ -179,7 +179,7 @@ def _print_table(layers: Sequence[LayerSuggestion], rule: Rule, about: str) -> N
     weights = sum(layer.weights for layer in layers)
     print(
         f"mean {mean_bits(layers):.2f} bits per weight over {counted(len(layers), 'tensor')}; "
-        f"{100 * told / weights:.1f} % of their {weights:,} weights have a suggestion"
+        f"{100 * told / weights:.1f} % of their {counted(weights, 'weight')} have a suggestion"
     )
     print(
         f"* structured: below {rule.threshold:g} % beyond chance; ? cannot be told from chance. "

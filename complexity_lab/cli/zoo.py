@@ -73,4 +73,4 @@ def catalogue_cli(
     cards = list(catalogue.generate())
     target = out or catalogue.SHIPPED
     catalogue.write(cards, catalogue.default_ids(cards), target)
-    print(f"{len(cards)} models written to {target}")
+    print(f"{counted(len(cards), 'model')} written to {target}")

@@ -19,6 +19,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from complexity_lab.counted import counted
 from complexity_lab.errors import InputError
 
 HYPERGEOMETRIC_LIMIT = 10**9  # numpy's
@@ -32,7 +33,7 @@ def arrangement_histogram(blocks: int, size: int, ones: int, rng: np.random.Gene
     """
     bits = blocks * size
     if not 0 <= ones <= bits:
-        raise InputError(f"{ones} ones among {bits} bits, wanted 0 to {bits}")
+        raise InputError(f"{counted(ones, 'one')} among {bits} bits, wanted 0 to {bits}")
     histogram: np.ndarray
     if ones in (0, bits):
         histogram = np.zeros(2**size, dtype=np.int64)

@@ -25,6 +25,7 @@ from complexity_lab.binary.block_counts import BlockCounts, Shape
 from complexity_lab.binary.codes import encode
 from complexity_lab.binary.counting import SQUARE, STRING, as_matrix
 from complexity_lab.controls.iid import NullDistribution, iid_null
+from complexity_lab.counted import counted
 from complexity_lab.errors import InputError, WeightsError
 
 Score = TypeVar("Score")
@@ -64,7 +65,7 @@ def matched_gaussian(weights: Any) -> Gaussian:
     """
     array = as_numpy(weights)
     if array.size == 0 or array.dtype.name not in FLOATS:
-        raise InputError(f"{array.size} values of {array.dtype}, wanted at least one of {', '.join(FLOATS)}")
+        raise InputError(f"{counted(array.size, 'value')} of {array.dtype}, wanted at least one of {', '.join(FLOATS)}")
     flat = array.reshape(-1)
     chunks = [slice(start, start + CHUNK) for start in range(0, flat.size, CHUNK)]
     with np.errstate(invalid="ignore", over="ignore"):

@@ -18,6 +18,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from complexity_lab.counted import counted
 from complexity_lab.errors import InputError
 
 Tensors = Mapping[str, np.ndarray]
@@ -137,8 +138,8 @@ def _check(coupling: Coupling, tensors: Tensors) -> None:
         length, parts = _length(tensors, axis), axis[2] if len(axis) > 2 else 1
         if length == 0 or parts < 1 or length % (coupling.size * parts):
             raise InputError(
-                f"axis {axis[1]} of {axis[0]} has length {length} in {parts} part(s), wanted in each a multiple of the "
-                f"{coupling.size} units that {coupling.outputs[0][0]} makes"
+                f"axis {axis[1]} of {axis[0]} has length {length} in {counted(parts, 'part')}, wanted in each a "
+                f"multiple of the {coupling.size} units that {coupling.outputs[0][0]} makes"
             )
 
 
@@ -147,7 +148,7 @@ def _length(tensors: Tensors, axis: Axis) -> int:
     if name not in tensors:
         raise InputError(f"no tensor {name!r}; there are {', '.join(tensors)}")
     if not 0 <= number < tensors[name].ndim:
-        raise InputError(f"{name} has {tensors[name].ndim} axes, the coupling wants axis {number}")
+        raise InputError(f"{name} has {counted(tensors[name].ndim, 'axis', 'axes')}, the coupling wants axis {number}")
     return int(tensors[name].shape[number])
 
 

@@ -15,6 +15,7 @@ from scipy.optimize import brentq
 from complexity_lab.binary.block_counts import Shape
 from complexity_lab.binary.counting import STRING
 from complexity_lab.controls.iid import iid_null
+from complexity_lab.counted import counted
 from complexity_lab.errors import InputError
 from complexity_lab.estimators.ctm import ctm_table
 
@@ -112,5 +113,5 @@ def _blocks_to_resolve(ctm: np.ndarray, weights: int, z: float) -> int:
 def _blocks(ctm: np.ndarray, weights: int) -> int:
     size = int(ctm.size).bit_length() - 1
     if weights < size:
-        raise InputError(f"{weights} weights, wanted at least one block of {size}")
+        raise InputError(f"{counted(weights, 'weight')}, wanted at least one block of {size}")
     return weights // size

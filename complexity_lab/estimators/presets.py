@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from complexity_lab.counted import counted
 from complexity_lab.errors import InputError, UnknownNameError, nearest_names
 from complexity_lab.estimators.qubd import QUBD_PRESETS, Rules
 
@@ -84,8 +85,10 @@ def preset_of(name: str | None, bits: int | None) -> Preset | None:
     if not 1 <= bits <= 16:
         raise InputError(f"{bits} bits, wanted 1 to 16")
     if chosen.rules is None:
-        raise InputError(f"{bits} bits and preset {chosen.name}, which has no bit planes; leave one of them out")
+        raise InputError(
+            f"{counted(bits, 'bit')} and preset {chosen.name}, which has no bit planes; leave one of them out"
+        )
     if bits == chosen.rules.bits:
         return chosen
-    departures = f"{bits} planes instead of {chosen.rules.bits}; {chosen.departures}"
+    departures = f"{counted(bits, 'plane')} instead of {chosen.rules.bits}; {chosen.departures}"
     return replace(chosen, rules=replace(chosen.rules, bits=bits), departures=departures)

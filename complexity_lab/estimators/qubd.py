@@ -16,6 +16,7 @@ import numpy as np
 from complexity_lab.binary.block_counts import BlockCounts
 from complexity_lab.binary.codes import Boundary
 from complexity_lab.binary.planes import SMALLEST_SPAN, quantize
+from complexity_lab.counted import counted
 from complexity_lab.errors import InputError, UnknownNameError, nearest_names
 from complexity_lab.estimators.bdm import bdm_of
 
@@ -51,9 +52,9 @@ class Rules:
         if self.only_weight and name is not None and name.rsplit(".", 1)[-1] != "weight":
             return "not called weight"
         if len(shape) < 2:
-            return f"{len(shape)} axes, QuBD needs 2 or more"
+            return f"{counted(len(shape), 'axis', 'axes')}, QuBD needs 2 or more"
         if len(shape) > 2 and not self.flatten:
-            return f"{len(shape)} axes, these rules score matrices only"
+            return f"{counted(len(shape), 'axis', 'axes')}, these rules score matrices only"
         rows, columns = shape[0], int(np.prod(shape[1:]))
         if min(rows, columns) < self.min_side:
             return f"a matrix of {rows}x{columns}, QuBD needs {self.min_side} or more on each side"

@@ -20,6 +20,7 @@ from complexity_lab.binary.counting import (
     count_each,
 )
 from complexity_lab.controls.null import CountNull
+from complexity_lab.counted import counted
 from complexity_lab.errors import WeightsError
 from complexity_lab.estimators.ctm import shape_name
 from complexity_lab.estimators.estimator import CountEstimator
@@ -94,9 +95,9 @@ class CountReader:
         """Return the rows of every tensor of a settled batch, none unless they are asked for."""
         rows: list[Rows] = [[] for _ in batch]
         for item in self.estimators if self.tensor_rows else ():
-            values = item.values([counted.counts[item.shape] for _, counted in batch])
-            for found, (target, counted), value in zip(rows, batch, values, strict=True):
-                found.append(_tensor_row(target, item, counted, value))
+            values = item.values([read.counts[item.shape] for _, read in batch])
+            for found, (target, read), value in zip(rows, batch, values, strict=True):
+                found.append(_tensor_row(target, item, read, value))
         return rows
 
     def without_score(self, target: Target, status: Status, reason: str) -> Rows:
@@ -137,20 +138,20 @@ class CountReader:
         return BlockCounts.from_histogram(SQUARE, self.squares, dropped=self.squares_dropped)
 
 
-def _tensor_row(target: Target, item: CountEstimator, counted: Counted, value: float) -> Measurement:
-    if item.shape == SQUARE and counted.axes < 2:
-        reason = f"{counted.axes} axis, squares need a matrix"
+def _tensor_row(target: Target, item: CountEstimator, read: Counted, value: float) -> Measurement:
+    if item.shape == SQUARE and read.axes < 2:
+        reason = f"{counted(read.axes, 'axis', 'axes')}, squares need a matrix"
         return target.missing(Quantity(item.name, item.unit), "skipped", reason, Facts(scored=0))
-    return _row(target, item, counted.counts[item.shape], value)
+    return _row(target, item, read.counts[item.shape], value)
 
 
 def _row(target: Target, item: CountEstimator, counts: BlockCounts, value: float) -> Measurement:
     quantity, facts = Quantity(item.name, item.unit), Facts.of_counts(counts)
     if counts.blocks == 0:
-        reason = f"{counts.dropped} weights, not one complete block of {shape_name(item.shape)}"
+        reason = f"{counted(counts.dropped, 'weight')}, not one complete block of {shape_name(item.shape)}"
         return target.missing(quantity, "skipped", reason, facts)
     if isnan(value):
-        return target.missing(quantity, "skipped", f"not defined for {counts.blocks} block(s)", facts)
+        return target.missing(quantity, "skipped", f"not defined for {counted(counts.blocks, 'block')}", facts)
     return target.number(quantity, value, facts)
 
 

@@ -15,6 +15,7 @@ from complexity_lab.binary.block_counts import BlockCounts
 from complexity_lab.binary.counting import SQUARE, STRING, StreamCounter, block_counts
 from complexity_lab.controls.level_shuffle import blocks_of_shapes
 from complexity_lab.controls.null import NetworkNull, NullModel, TensorNull
+from complexity_lab.counted import counted
 from complexity_lab.errors import ComplexityLabError, WeightsError
 from complexity_lab.estimators.estimator import CountEstimator
 from complexity_lab.estimators.qubd import Rules
@@ -69,7 +70,7 @@ class NullReader:
     def _bit_rows(self, target: Target, item: CountEstimator, drawn: list[BlockCounts], why: str | None) -> Rows:
         quantity = Quantity(item.name, item.unit, None, self.null.name)
         if why is None and not drawn[0].blocks:
-            why = f"{drawn[0].dropped} weights, not one complete block"
+            why = f"{counted(drawn[0].dropped, 'weight')}, not one complete block"
         if why is not None:
             return [_without(target, quantity, why)]
         facts = Facts(drawn[0].scored, drawn[0].dropped, blocks=drawn[0].blocks)

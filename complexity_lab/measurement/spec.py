@@ -10,6 +10,7 @@ from complexity_lab.binary.block_counts import Shape
 from complexity_lab.binary.counting import SQUARE, STRING
 from complexity_lab.controls.null import CountNull, NullModel
 from complexity_lab.controls.registry import checked_controls, null_models
+from complexity_lab.counted import counted
 from complexity_lab.errors import InputError
 from complexity_lab.estimators.estimator import QUBD, CompressorEstimator, CountEstimator, StreamEstimator, estimator
 from complexity_lab.estimators.presets import Preset, preset_of
@@ -67,7 +68,9 @@ class MeasurementSpec:
         if self.controls != known:
             raise InputError(f"controls {', '.join(self.controls)}, wanted each once and in order: {', '.join(known)}")
         if self.draws < 0 or self.draws == 1:
-            raise InputError(f"{self.draws} draws of null models, wanted 0 for none, else 2 or more: one has no spread")
+            raise InputError(
+                f"{counted(self.draws, 'draw')} of null models, wanted 0 for none, else 2 or more: one has no spread"
+            )
         if self.seed < 0:
             raise InputError(f"seed {self.seed}, wanted 0 or more")
 

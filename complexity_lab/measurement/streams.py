@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import isnan
 
+from complexity_lab.counted import counted
 from complexity_lab.estimators.estimator import StreamEstimator
 from complexity_lab.measurement.reader import Rows
 from complexity_lab.measurement.rows import Facts, Quantity, Target
@@ -48,5 +49,10 @@ class StreamReader:
 def _row(target: Target, item: StreamEstimator, value: float, scored: int, size: int) -> Measurement:
     quantity, facts = Quantity(item.name, item.unit), Facts(scored, size - scored)
     if isnan(value):
-        return target.missing(quantity, "skipped", f"{size} values are too few for {item.name}", facts)
+        return target.missing(
+            quantity,
+            "skipped",
+            f"{counted(size, 'value')} {'is' if size == 1 else 'are'} too few for {item.name}",
+            facts,
+        )
     return target.number(quantity, value, facts)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor, nn
 
+from complexity_lab.counted import counted
 from complexity_lab.errors import InputError, WeightsError
 from complexity_lab.momos.bitpacking import decode, encode
 from complexity_lab.momos.blocks import Padding
@@ -310,7 +311,7 @@ def _all_bits(description: Description, pieces: Pieces) -> dict[str, np.ndarray]
         members = description.of(book.dtype, "blocks")
         layout = book.cut.layout([entry.shape for entry in members])
         if layout.blocks != book.blocks:
-            raise WeightsError(f"{book.blocks} blocks of {book.dtype}, but its tensors have {layout.blocks}")
+            raise WeightsError(f"{counted(book.blocks, 'block')} of {book.dtype}, but its tensors have {layout.blocks}")
         values = values_of(layout, _blocks(book, pieces))
         found |= {entry.name: part for entry, part in zip(members, values, strict=True)}
     for dtype in {entry.dtype for entry in description.tensors}:
@@ -324,7 +325,9 @@ def _blocks(book: CodebookEntry, pieces: Pieces) -> np.ndarray:
     coded = _piece(pieces, f"indices.{book.dtype}", "uint8", (book.index_bytes,))
     indices = decode(book.coding, coded.tobytes(), book.index_bits, book.blocks)
     if len(indices) and int(indices.max()) >= book.k:
-        raise WeightsError(f"index {int(indices.max())} is beyond the codebook of {book.k} blocks of {book.dtype}")
+        raise WeightsError(
+            f"index {int(indices.max())} is beyond the codebook of {counted(book.k, 'block')} of {book.dtype}"
+        )
     blocks: np.ndarray = motifs[indices]
     return blocks
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from complexity_lab.counted import counted
 from complexity_lab.errors import WeightsError
 
 INDEX = np.dtype("<u4")
@@ -38,7 +39,10 @@ def unpack_bits(packed: bytes, bits: int, m: int) -> np.ndarray:
     """
     wanted = packed_size(m, bits)
     if len(packed) != wanted:
-        raise WeightsError(f"{len(packed)} bytes of indices, wanted {wanted} for {m} indices of {bits} bits")
+        raise WeightsError(
+            f"{counted(len(packed), 'byte')} of indices, wanted {wanted} for {counted(m, 'index', 'indices')} of "
+            f"{counted(bits, 'bit')}"
+        )
     indices = np.zeros(m, dtype=INDEX)
     octets = np.frombuffer(packed, dtype=np.uint8)
     for start in range(0, m if bits else 0, CHUNK):
@@ -103,7 +107,9 @@ def _byte_planes(indices: np.ndarray, bits: int) -> bytes:
 def _from_byte_planes(plain: bytes, bits: int, m: int) -> np.ndarray:
     planes = _planes(bits)
     if len(plain) != m * planes:
-        raise WeightsError(f"{len(plain)} bytes of indices, wanted {m * planes} for {m} indices of {planes} bytes")
+        raise WeightsError(
+            f"{len(plain)} bytes of indices, wanted {m * planes} for {counted(m, 'index', 'indices')} of {planes} bytes"
+        )
     wide = np.zeros((m, INDEX.itemsize), dtype=np.uint8)
     wide[:, :planes] = np.frombuffer(plain, dtype=np.uint8).reshape(planes, m).T
     return wide.view(INDEX).reshape(m)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 
+from complexity_lab.counted import counted
 from complexity_lab.errors import InputError
 from complexity_lab.momos.blocks import Padding
 from complexity_lab.momos.projection import MoMos
@@ -45,7 +46,7 @@ class Method:
 
     def __post_init__(self) -> None:
         if not 2 <= self.bits <= 32:
-            raise InputError(f"{self.bits} bits, wanted 2 to 32 (32 trains without rounding)")
+            raise InputError(f"{counted(self.bits, 'bit')}, wanted 2 to 32 (32 trains without rounding)")
         if isinstance(self.every, str) and self.every not in ("step", "epoch"):
             raise InputError(f"every {self.every!r}, wanted step, epoch or a number of steps")
         if isinstance(self.every, int) and self.every < 1:

@@ -10,6 +10,7 @@ from typing import get_args
 import torch
 from torch import Tensor, nn
 
+from complexity_lab.counted import counted
 from complexity_lab.errors import InputError, WeightsError
 from complexity_lab.momos.blocks import FlatLayout, Layout, Padding, TileLayout
 from complexity_lab.momos.bound import motifs_of, rac
@@ -189,7 +190,9 @@ class MoMos:
         if self.k is None:
             return motifs_of(self.capacity or 0, layout.blocks)
         if self.k > layout.blocks:
-            raise InputError(f"k = {self.k} motifs, but there are {layout.blocks} blocks of {layout.s} values")
+            raise InputError(
+                f"k = {self.k} motifs, but there are {counted(layout.blocks, 'block')} of {counted(layout.s, 'value')}"
+            )
         return self.k
 
 
@@ -237,7 +240,8 @@ def refuse_not_finite(blocks: Tensor, tensors: Sequence[Tensor], names: Sequence
         if bad:
             name = names[index] if names else f"tensor {index}"
             raise WeightsError(
-                f"{bad} of {tensor.numel()} weights of {name} are NaN or infinite; the training step before diverged"
+                f"{bad} of {counted(tensor.numel(), 'weight')} of {name} are NaN or infinite; the training step "
+                "before diverged"
             )
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from complexity_lab.counted import counted
 from complexity_lab.errors import InputError
 
 RAW = "parametrizations.weight.original"
@@ -38,7 +39,9 @@ class FakeQuantization(nn.Module):
     def __init__(self, bits: int) -> None:
         super().__init__()
         if not 2 <= bits < 32:
-            raise InputError(f"{bits} bits of fake quantization, wanted 2 to 31 (from 32 on nothing is rounded)")
+            raise InputError(
+                f"{counted(bits, 'bit')} of fake quantization, wanted 2 to 31 (from 32 on nothing is rounded)"
+            )
         self.bits = bits
 
     def forward(self, weight: Tensor) -> Tensor:
@@ -83,7 +86,7 @@ def quantize_weights(model: nn.Module, bits: int, exclude: tuple[str, ...] = ())
         ['0', '2']
     """
     if bits < 2:
-        raise InputError(f"{bits} bits, wanted 2 to 31 to round weights, or 32 to leave them")
+        raise InputError(f"{counted(bits, 'bit')}, wanted 2 to 31 to round weights, or 32 to leave them")
     if "" in exclude:  # so it is in every plain string
         raise InputError(f"exclude {exclude!r}, wanted a tuple of parts of module names, none of them empty")
     if bits >= 32:

@@ -18,6 +18,7 @@ import numpy as np
 
 from complexity_lab.binary.planes import Quantized, quantize
 from complexity_lab.controls.level_shuffle import shuffled_planes
+from complexity_lab.counted import counted
 from complexity_lab.errors import InputError
 from complexity_lab.estimators.ctm import ctm_table
 from complexity_lab.estimators.presets import preset as preset_named
@@ -53,7 +54,7 @@ class PlaneReference:
             InputError: fewer than two draws.
         """
         if len(profiles) < 2:
-            raise InputError(f"{len(profiles)} draws of the reference, wanted 2 or more: one has no spread")
+            raise InputError(f"{counted(len(profiles), 'draw')} of the reference, wanted 2 or more: one has no spread")
         return cls(profiles.mean(axis=0), profiles.std(axis=0, ddof=1), len(profiles), len(profiles) - 1)
 
 
@@ -157,7 +158,7 @@ def plane_rules(preset: str, bits: int) -> Rules:
         UnknownNameError: no such preset.
     """
     if not 2 <= bits <= 8:
-        raise InputError(f"{bits} bits, wanted 2 to 8")
+        raise InputError(f"{counted(bits, 'bit')}, wanted 2 to 8")
     rules = preset_named(preset).rules
     if rules is None:
         raise InputError(f"preset {preset} has no bit planes; wanted fixed or qubd-paper")

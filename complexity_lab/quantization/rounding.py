@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from complexity_lab.arrays import as_numpy
+from complexity_lab.counted import counted
 from complexity_lab.errors import InputError, UnknownNameError, WeightsError
 
 if TYPE_CHECKING:
@@ -110,5 +111,5 @@ def _channels(weight: Any, bits: int) -> np.ndarray:
     matrix = matrix.astype(np.float64 if values.dtype == np.float64 else np.float32, copy=False)
     bad = int(matrix.size - np.isfinite(matrix).sum())
     if bad:
-        raise WeightsError(f"{bad} of {matrix.size} weights are NaN or infinite; wanted finite ones")
+        raise WeightsError(f"{bad} of {counted(matrix.size, 'weight')} are NaN or infinite; wanted finite ones")
     return matrix

@@ -29,6 +29,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from complexity_lab.counted import counted
 from complexity_lab.errors import InputError, WeightsError
 from complexity_lab.estimators.qubd import QuBD, Rules, plane_ratios
 from complexity_lab.quantization.references import PlaneReference, Reference, plane_tensors
@@ -193,7 +194,7 @@ def why_none(profile: QuBD, seen: Evidence, rule: Rule) -> str | None:
     if seen.shown == profile.bits and any(seen.unresolved):
         if max(profile.distinct) >= SATURATED:
             return "too large: nearly every block of 4x4 bits occurs, and BDM hardly moves"
-        return f"too small: {profile.blocks} blocks cannot show a drop to {rule.visible:g} % beyond chance"
+        return f"too small: {counted(profile.blocks, 'block')} cannot show a drop to {rule.visible:g} % beyond chance"
     return None
 
 

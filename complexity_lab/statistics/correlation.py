@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from complexity_lab.counted import counted
 from complexity_lab.statistics.intervals import Interval
 
 Floats = npt.NDArray[np.float64]
@@ -100,7 +101,8 @@ def partial_spearman(
     levels = np.unique(np.asarray(groups if groups is not None else [""] * n), return_inverse=True)[1]
     found, free = _partial_rho(columns[None], levels[None])
     if free[0] < FEWEST_FREE:
-        why = f"of {n} models the covariates leave {free[0]} degrees of freedom, wanted {FEWEST_FREE} or more"
+        left = counted(int(free[0]), "degree of freedom", "degrees of freedom")
+        why = f"of {n} models the covariates leave {left}, wanted {FEWEST_FREE} or more"
         return RankCorrelation(UNKNOWN, np.nan, n, why)
     if np.isnan(found[0]):
         constant = any(len(np.unique(values)) == 1 for values in (x, y))
@@ -144,7 +146,7 @@ def group_effect(
 
 
 def _few(n: int) -> str:
-    return f"{n} model{'' if n == 1 else 's'}, wanted 3 or more"
+    return f"{counted(n, 'model')}, wanted 3 or more"
 
 
 def _h(values: Floats, levels: npt.NDArray[np.int64]) -> Floats:

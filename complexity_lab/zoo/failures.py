@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from complexity_lab.counted import counted
 from complexity_lab.errors import ComplexityLabError, OutputError, UnreachableError, WeightsError
 from complexity_lab.zoo.card import ModelCard
 from complexity_lab.zoo.hub import cache_of, httpx
@@ -117,4 +118,4 @@ def _mismatch(text: str) -> str:
 def some(names: Sequence[str]) -> str:
     """Say how many tensors there are and name the first ones."""
     more = ", ..." if len(names) > 3 else ""
-    return f"{len(names)} tensor{'s' if len(names) > 1 else ''} ({', '.join(names[:3])}{more})"
+    return f"{counted(len(names), 'tensor')} ({', '.join(names[:3])}{more})"

@@ -14,6 +14,7 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from complexity_lab.counted import counted
 from complexity_lab.errors import InputError
 from complexity_lab.zoo.card import ModelCard, Zoo
 
@@ -135,7 +136,9 @@ def _drawn(cards: list[ModelCard], selection: Selection) -> tuple[ModelCard, ...
     if selection.sample is None:
         return tuple(cards)
     if selection.sample > len(cards):
-        raise InputError(f"sample asks for {selection.sample:,} models, but {len(cards):,} match; ask for fewer")
+        raise InputError(
+            f"sample asks for {counted(selection.sample, 'model')}, but {len(cards):,} match; ask for fewer"
+        )
     drawn = random.Random(selection.seed).sample(cards, selection.sample)
     return tuple(sorted(drawn, key=lambda card: card.id))
 

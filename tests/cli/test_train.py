@@ -185,7 +185,7 @@ def test_the_reference_holds_out_5_percent_of_cifar_and_the_paper_10(tmp_path, m
             "unknown choice of motifs 'best'; there are random, kmeans, frequent",
         ),
         (("--model", "mlp", "--tile", "2by2"), InputError, "--tile '2by2', wanted rows x columns such as 2x2"),
-        (("--model", "mlp", "--bits", 1), InputError, "1 bits, wanted 2 to 32"),
+        (("--model", "mlp", "--bits", 1), InputError, "1 bit, wanted 2 to 32"),
         (("--model", "mlp", "--metrics", "bdn"), UnknownNameError, "unknown metric 'bdn' .did you mean bdm"),
         (("--model", "mlp", "--dataset", "cifar10"), InputError, "cifar10 needs --data-dir, a directory that"),
         (("--model", "mlp", "--seed", -1), InputError, "seed -1, wanted 0 or above"),

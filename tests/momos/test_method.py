@@ -38,7 +38,7 @@ def test_the_projection_has_the_arguments_of_the_method():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"bits": 1}, "1 bits, wanted 2 to 32"),
+        ({"bits": 1}, "1 bit, wanted 2 to 32"),
         ({"bits": 33}, "33 bits, wanted 2 to 32"),
         ({"every": 0}, "a projection every 0 steps, wanted at least 1"),
         ({"every": "batch"}, "every 'batch', wanted step, epoch or a number of steps"),

@@ -121,7 +121,7 @@ def test_from_32_bits_on_nothing_happens(bits):
 
 @pytest.mark.parametrize("bits", [1, 0, -4])
 def test_too_few_bits_are_refused(bits):
-    with pytest.raises(InputError, match=f"{bits} bits, wanted 2 to 31 to round weights, or 32 to leave them"):
+    with pytest.raises(InputError, match=f"{bits} bits?, wanted 2 to 31 to round weights, or 32 to leave them"):
         quantize_weights(small(), bits)
 
 

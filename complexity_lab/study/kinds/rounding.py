@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import StrictInt, field_validator, model_validator
 
+from complexity_lab.counted import counted
 from complexity_lab.errors import ComplexityLabError
 from complexity_lab.estimators.ctm import shape_name
 from complexity_lab.estimators.qubd import Rules, suggested_bits
@@ -156,7 +157,7 @@ class RoundingKind(Kind[RoundingSpec]):
 
     def announcement(self, spec: RoundingSpec, tasks: Sequence[Task]) -> str:
         """Return what is about to be rounded."""
-        return f"{len(tasks)} networks to 1 to {spec.bits} bits, by {', '.join(spec.references)}"
+        return f"{counted(len(tasks), 'network')} to 1 to {spec.bits} bits, by {', '.join(spec.references)}"
 
 
 KIND = RoundingKind()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, StrictInt, field_validator, model_validator
 
+from complexity_lab.counted import counted
 from complexity_lab.errors import ComplexityLabError, InputError, OutputError
 from complexity_lab.measurement.measured import measure_module
 from complexity_lab.measurement.rows import Subject
@@ -252,7 +253,10 @@ class TrajectoryKind(Kind[TrajectorySpec]):
 
     def announcement(self, spec: TrajectorySpec, tasks: Sequence[Task]) -> str:
         """Return what is about to be trained."""
-        return f"{len(tasks)} networks, each measured at {len(spec.measured())} of {spec.steps:,} steps"
+        return (
+            f"{counted(len(tasks), 'network')}, each measured at {len(spec.measured())} of "
+            f"{counted(spec.steps, 'step')}"
+        )
 
 
 KIND = TrajectoryKind()
