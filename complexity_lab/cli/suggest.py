@@ -110,7 +110,7 @@ def suggest_cli(
     Only tensors of two or more axes are listed; biases and norms stay as they are. A suggestion speaks of structure in
     the weights, not of accuracy: check the rounded model.
     """
-    from complexity_lab.quantization.export import document
+    from complexity_lab.quantization.export import document, left_to_convolutions
     from complexity_lab.quantization.references import plane_rules
     from complexity_lab.quantization.suggestion import Rule, suggest_bits
     from complexity_lab.weights.order import checked_rule
@@ -133,6 +133,8 @@ def suggest_cli(
         _print_table(layers, rule, about)
     if out is not None:
         _write(out, content)
+    if (out is not None or as_json) and (warning := left_to_convolutions(layers)):
+        print(f"complexity-lab: warning: {warning}", file=sys.stderr)
 
 
 def _in_a_zoo(source: str) -> bool:

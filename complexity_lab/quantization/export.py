@@ -26,6 +26,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
+from complexity_lab.counted import counted
 from complexity_lab.quantization.suggestion import LayerSuggestion, Rule, mean_bits
 from complexity_lab.tables.provenance import versions
 
@@ -106,6 +107,23 @@ def where_in_torchao(layer: LayerSuggestion) -> tuple[Section | None, str | None
         return None, "depthwise: torchao would keep a scale for every weight"
     few = f"{layer.bits} bit, but torchao's symmetric grids need {LEAST_BITS}" if layer.bits < LEAST_BITS else None
     return ("torchao" if len(layer.shape) == 2 else "torchao_convolutions"), few
+
+
+def left_to_convolutions(layers: Sequence[LayerSuggestion]) -> str | None:
+    """Say that torchao's own configuration leaves out convolutions, or everything; None if it leaves out neither.
+
+    The call that reads it quantizes linear layers and embeddings only, and takes an empty configuration without a word.
+    """
+    sections = [where_in_torchao(layer)[0] for layer in layers]
+    convolutions = sections.count("torchao_convolutions")
+    empty = "torchao" not in sections
+    if convolutions:
+        listed = "is listed in its own section" if convolutions == 1 else "are listed in their own section"
+        told = "torchao quantizes linear layers only" + (", and there is none to quantize" if empty else "")
+        return f"{told}; {counted(convolutions, 'convolution')} {listed}, complexity_lab.torchao_convolutions"
+    if empty:
+        return "nothing is left for torchao to quantize; torchao_reason of each layer says why"
+    return None
 
 
 def _weight_only(bits: int) -> dict[str, Any]:

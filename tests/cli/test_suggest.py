@@ -7,9 +7,10 @@ import pytest
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
-from complexity_lab.cli import suggest
 from complexity_lab.cli.app import app
+from complexity_lab.cli.suggest import ReferenceOptions
 from complexity_lab.errors import ComplexityLabError
+from complexity_lab.quantization.references import plane_rules
 from complexity_lab.zoo.digits import OpenDigits
 
 RUN = CliRunner()
@@ -66,7 +67,7 @@ def test_models_of_the_digits_zoo_have_other_references(reference, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--bits", "9"], "--bits 9, wanted 2 to 8"),
+        (["--bits", "9"], "9 bits, wanted 2 to 8"),
         (["--preset", "momos-paper"], "has no bit planes"),
         (["--preset", "fixd"], "did you mean fixed"),
         (["--reference", "gauss"], "--reference 'gauss', wanted shuffle, initial, random"),
@@ -87,7 +88,26 @@ def test_an_error_is_one_sentence(weights, options, words):
 
 def test_own_initial_weights_of_timm_models_are_not_known():
     with pytest.raises(ComplexityLabError, match="is not known; use --reference random"):
-        suggest._reference("resnet18", "initial", 5, None, suggest._rules("fixed", 8))
+        ReferenceOptions("initial").build("resnet18", None, plane_rules("fixed", 8), "model")
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_network_of_convolutions_is_told_that_torchao_leaves_it_as_it_is(tmp_path, as_json):
+    """Its configuration would be empty, and torchao would quantize nothing without a word."""
+    rng = np.random.default_rng(0)
+    save_file({f"{i}.weight": rng.normal(size=(48, 48, 3, 3)) for i in range(3)}, tmp_path / "w.safetensors")
+    out = tmp_path / "bits.json"
+    options = ["--json"] if as_json else []
+    done = RUN.invoke(app, ["suggest", str(tmp_path / "w.safetensors"), "--seeds", "6", "--out", str(out), *options])
+    assert done.exit_code == 0, done.output
+    (warning,) = (line for line in done.stderr.splitlines() if "warning" in line)
+    assert warning == (
+        "complexity-lab: warning: torchao quantizes linear layers only, and there is none to quantize; 3 convolutions "
+        "are listed in their own section, complexity_lab.torchao_convolutions"
+    )
+    content = json.loads(done.stdout if as_json else out.read_text())
+    assert content["_data"]["fqn_to_config"] == {}
+    assert set(content["complexity_lab"]["torchao_convolutions"]["_data"]["fqn_to_config"]) == {"0", "1", "2"}
 
 
 def test_a_model_without_matrices_is_said_so(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from complexity_lab.quantization.export import document, torchao_config, where_in_torchao
+from complexity_lab.quantization.export import document, left_to_convolutions, torchao_config, where_in_torchao
 from complexity_lab.quantization.suggestion import LayerSuggestion, Rule
 
 
@@ -44,6 +44,26 @@ def torchao():
     finally:
         logging.disable(logging.NOTSET)
     return quantization, config, granularity
+
+
+CONVOLUTIONS = [layer(f"{i}.weight", (6, 3, 3, 3), 5) for i in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [
+        (LAYERS[:3], None),
+        (LAYERS, "torchao quantizes linear layers only; 1 convolution is listed in its own section, "),
+        (CONVOLUTIONS, "only, and there is none to quantize; 3 convolutions are listed in their own section, "),
+        (LAYERS[4:5], "nothing is left for torchao to quantize; torchao_reason of each layer says why"),
+    ],
+)
+def test_what_torchao_is_not_given_is_told(layers, words):
+    told = left_to_convolutions(layers)
+    assert told is None if words is None else words in told
+    content = document(layers, Rule(), **ABOUT)
+    own = content["complexity_lab"]["torchao_convolutions"]["_data"]["fqn_to_config"]
+    assert len(own) == sum(where_in_torchao(each)[0] == "torchao_convolutions" for each in layers)
 
 
 def test_it_is_this_text():
