@@ -1,6 +1,5 @@
-"""One HTML file per survey that needs nothing else: findings, figures, every model, failures and provenance."""
+"""Results and figures as one page: a self-contained HTML file of the same build for every kind of study.
 
-from complexity_lab.report.headline import headline, qualifications
-from complexity_lab.report.page import Page, build_page, render_page, write_report
-
-__all__ = ["Page", "build_page", "headline", "qualifications", "render_page", "write_report"]
+The program fills in numbers and does not judge them; what a study shows, says its author, in ``text.md`` next to the
+tables. What a kind of study adds to the page is a module of ``report.sections``.
+"""

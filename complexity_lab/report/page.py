@@ -1,160 +1,136 @@
-"""From tables to a page, and from a page to one HTML file."""
+"""From results and figures to one HTML file that needs nothing else; the same build for every kind of study."""
 
-import os
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 import jinja2
-import numpy as np
-import pandas as pd
 
-from complexity_lab.errors import OutputError
-from complexity_lab.figures import FIGURES, Figure, numbers
+from complexity_lab.figures.drawing import Drawing, not_drawn
 from complexity_lab.figures.figure import GROUPS
-from complexity_lab.figures.render import chosen_figures
-from complexity_lab.report.associations import AssociationSection, association_section, estimate_text
-from complexity_lab.report.controls import ControlSection, control_section
-from complexity_lab.report.headline import headline, initial_findings, missing_models, qualifications
-from complexity_lab.report.layers import layer_table
-from complexity_lab.report.model_rows import model_table
-from complexity_lab.report.names import metric_name
-from complexity_lab.report.planes import PlaneSection, plane_section
-from complexity_lab.report.plates import Plate, plate
-from complexity_lab.report.provenance import Provenance, provenance
-from complexity_lab.report.sortable import SortableTable
-from complexity_lab.statistics import (
-    MetricSummary,
-    SurveyTables,
-    ZooSummary,
-    initial_weights,
-    skipped_tensors,
-    summarize,
-    summarize_metrics,
-)
-from complexity_lab.statistics.ratios import metrics_of
-from complexity_lab.statistics.rows import plane_of
+from complexity_lab.figures.registry import figures_for
+from complexity_lab.files import write_atomically, writing
+from complexity_lab.report.author import TEXT, AuthorText, read_text
+from complexity_lab.report.glossary import terms
+from complexity_lab.report.provenance import Provenance, moment, provenance
+from complexity_lab.report.records import failures, records_table
+from complexity_lab.report.section import Fact, KeyNumber, Section
+from complexity_lab.report.sections import sections_of
+from complexity_lab.report.table import SortableTable, csv_uri, data_uri
+from complexity_lab.statistics.results import Results
 
-TEMPLATES = Path(__file__).parent / "templates"
-BOOTSTRAP_SEED = 0
-"""Equal tables give an equal report."""
+TEMPLATES: Final = Path(__file__).with_name("templates")
+PIXELS_PER_INCH: Final = 96  # of CSS
+KINDS: Final = {
+    "survey": "Survey",
+    "series": "Series of checkpoints",
+    "training": "MoMos trainings",
+    "trajectory": "Networks in training",
+    "rounding": "Rounding",
+}
+"""What kinds of studies are called above their titles; others by their key."""
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A model without numbers, and why."""
+class Picture:
+    """A figure inside the page; sizes in CSS pixels."""
 
-    model: str
-    status: str
-    error_type: str
-    error: str
+    name: str
+    title: str
+    caption: str
+    image: str  # data URI
+    width: int
+    height: int
+    table: str | None  # data URI of the CSV behind it; None if too large
 
 
 @dataclass(frozen=True)
-class Tab:
-    """A part of the page that can be opened by itself."""
+class Group:
+    """Figures and numbers about one matter."""
 
-    name: str  # id of its section
-    label: str
+    name: str
+    title: str
+    pictures: tuple[Picture, ...]
+    sections: tuple[Section, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
     """Everything the template shows; no number is computed later."""
 
-    summary: ZooSummary
-    headline: str
-    qualifications: list[str]
-    missing: str
-    metrics: list[MetricSummary]  # single bit planes have a section of their own
-    figures: dict[str, list[Plate]]  # by group
-    left_out: dict[str, str]  # figure title -> why it was not drawn
-    associations: AssociationSection | None
-    planes: PlaneSection | None
-    layers: SortableTable | None
-    controls: ControlSection | None
-    models: SortableTable
-    failures: list[Failure]
-    skipped: list[dict[str, Any]]
+    kind: str
+    name: str
+    title: str
+    question: str
+    source: str
+    created: str
+    ok: int
+    not_ok: int
+    text: AuthorText | None
+    key_numbers: tuple[KeyNumber, ...]
+    sentences: tuple[str, ...]
+    groups: tuple[Group, ...]
+    failures: tuple[SortableTable, ...]
+    left_out: tuple[Fact, ...]  # figures that these results cannot have, and why
+    terms: tuple[Fact, ...]
     provenance: Provenance
-
-    @property
-    def gallery(self) -> list[Plate]:
-        """Every figure, in the order of the page."""
-        return [figure for group in GROUPS for figure in self.figures[group]]
-
-    @property
-    def tabs(self) -> list[Tab]:
-        """The parts that are not empty, in their order."""
-        found = {
-            "findings": ("Findings", True),
-            "planes": ("Planes", self.planes is not None or bool(self.figures["planes"])),
-            "layers": ("Layers", self.layers is not None or bool(self.figures["layers"])),
-            "controls": ("Controls", self.controls is not None or bool(self.figures["controls"])),
-            "gallery": ("Gallery", bool(self.gallery)),
-            "models": ("Models", True),
-            "failures": ("Failures" if self.failures else "Not scored", bool(self.failures or self.skipped)),
-            "reading": ("How to read this", True),
-            "provenance": ("Provenance", True),
-        }
-        return [Tab(name, label) for name, (label, filled) in found.items() if filled]
+    plan_hash: str
 
 
-def write_report(directory: Path, out: Path | None = None) -> Path:
-    """Write the report of a survey as one HTML file without external references, and return its path.
+def write_page(results: Results, drawings: Iterable[Drawing], out: Path) -> Path:
+    """Write the page of a study and return its path.
 
     Args:
-        directory: the survey.
-        out: file to write; ``directory/report.html`` if None.
+        results: of the study; an author's text lies next to its tables, see ``report.author``.
+        drawings: its figures.
+        out: HTML file; its folder is made if it is missing.
 
     Raises:
-        InputError: the directory holds no survey.
-        OutputError: the file cannot be written.
+        InputError: the author's text, or a file next to the tables, cannot be read.
+        OutputError: the page cannot be written.
     """
-    page = build_page(SurveyTables.read(directory))
-    path = out if out is not None else directory / "report.html"
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(render_page(page), encoding="utf-8")
-        os.replace(partial, path)  # noqa: PTH105 - atomic, also over an existing report
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error}; choose another --out") from error
-    return path
+    page = render(build_page(results, list(drawings)))
+    with writing(out.parent):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(out, page.encode())
+    return out
 
 
-def build_page(tables: SurveyTables, figures: Mapping[str, Figure[SurveyTables]] = FIGURES) -> Page:
-    """Compute every number, sentence and picture of the report.
+def build_page(results: Results, drawings: Sequence[Drawing]) -> Page:
+    """Gather every number, text and picture of the page.
 
     Raises:
-        InputError: the manifest lacks a key.
+        InputError: the author's text, or a file next to the tables, cannot be read.
     """
-    metric = _main_metric(tables.ratios)
-    rng = np.random.default_rng(BOOTSTRAP_SEED)
-    summary = summarize(tables.models, tables.ratios, rng=rng, metric=metric)
-    chosen, left_out = chosen_figures(tables, figures)
-    plates = [plate(figure, tables) for figure in chosen]
+    manifest, file = results.manifest, results.file(TEXT)
+    sections = sections_of(results) or [_records(results)]
+    name = results.name or str(results.plan.get("zoo") or "")
+    figures = figures_for(results)
     return Page(
-        summary=summary,
-        headline=headline(summary),
-        qualifications=qualifications(summary) or _initial_findings(tables, metric),
-        missing=missing_models(summary),
-        metrics=[each for each in summarize_metrics(tables.ratios, rng=rng) if plane_of(each.metric) is None],
-        figures={group: [each for each in plates if each.group == group] for group in GROUPS},
-        left_out={figures[name].title: reason for name, reason in left_out.items()},
-        associations=association_section(tables, rng),
-        planes=plane_section(tables, rng),
-        layers=layer_table(tables),
-        controls=control_section(tables),
-        models=model_table(tables, metric),
-        failures=_failures(tables.models),
-        skipped=[{str(key): value for key, value in row.items()} for row in _skipped(tables.measurements)],
-        provenance=provenance(tables.manifest),
+        kind=KINDS.get(results.kind, results.kind),
+        name=name,
+        title=results.title or name or KINDS.get(results.kind, results.kind),
+        question=results.question,
+        source=results.source,
+        created=moment(manifest.created or (manifest.runs[0].created if manifest.runs else "")),
+        ok=len(results.ok),
+        not_ok=len(results.failures),
+        text=None if file is None else read_text(file, manifest.plan_hash),
+        key_numbers=tuple(number for section in sections for number in section.key_numbers),
+        sentences=tuple(sentence for section in sections for sentence in section.sentences),
+        groups=_groups(drawings, sections),
+        failures=tuple(failures(results)),
+        left_out=tuple(Fact(figures[key].title, reason) for key, reason in not_drawn(results).items()),
+        terms=tuple(terms(term for section in sections for term in section.terms)),
+        provenance=provenance(manifest),
+        plan_hash=manifest.plan_hash,
     )
 
 
-def render_page(page: Page) -> str:
+def render(page: Page) -> str:
     """Fill the template; everything is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -163,28 +139,30 @@ def render_page(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(numbers=numbers, metric_name=metric_name, estimate_text=estimate_text)
-    return environment.get_template("report.html.j2").render(page=page)
+    return environment.get_template("page.html.j2").render(page=page)
 
 
-def _main_metric(ratios: pd.DataFrame) -> str:
-    """Return bdm if it was compared, else the first metric that was."""
-    metrics = metrics_of(ratios)
-    return "bdm" if "bdm" in metrics or not metrics else metrics[0]
+def picture(drawing: Drawing) -> Picture:
+    """Return a drawing as the page embeds it."""
+    width, height = (round(PIXELS_PER_INCH * float(side)) for side in drawing.canvas.get_size_inches())
+    image = data_uri("image/svg+xml", drawing.svg())
+    return Picture(drawing.name, drawing.title, drawing.caption, image, width, height, csv_uri(drawing.table))
 
 
-def _initial_findings(tables: SurveyTables, metric: str) -> list[str]:
-    table = initial_weights(tables.models, tables.measurements)
-    return initial_findings(table.loc[table["metric"] == metric])
+def _groups(drawings: Sequence[Drawing], sections: Sequence[Section]) -> tuple[Group, ...]:
+    found = (
+        Group(
+            name,
+            title,
+            tuple(picture(drawing) for drawing in drawings if drawing.group == name),
+            tuple(section for section in sections if section.group == name),
+        )
+        for name, title in GROUPS.items()
+    )
+    return tuple(group for group in found if group.pictures or group.sections)
 
 
-def _failures(models: pd.DataFrame) -> list[Failure]:
-    rows = models.loc[models["status"] != "ok"].sort_values(["status", "error_type", "model"])
-    return [
-        Failure(*(str(value) if isinstance(value, str) else "" for value in values))
-        for values in rows[["model", "status", "error_type", "error"]].itertuples(index=False, name=None)
-    ]
-
-
-def _skipped(measurements: pd.DataFrame) -> list[dict[Any, Any]]:
-    return skipped_tensors(measurements).to_dict("records")
+def _records(results: Results) -> Section:
+    """Return what can be said of a kind of study that no section is for, or of one that has no numbers yet."""
+    tables = (records_table(results),) if len(results.records) else ()
+    return Section(name="records-section", title="Tasks", group=next(iter(GROUPS)), tables=tables)
