@@ -105,6 +105,7 @@ def test_failed_runs_are_in_no_statistic():
     found = study("grokking", failed=(lost,))
     assert found.failures["model"].tolist() == [lost]
     assert (len(found.runs), len(found.last_losses)) == (9, 8)
+    assert set(found.last_losses["step"]) == set(found.last["step"]) == {1000}
     assert lost not in {*found.ratios["model"], *found.landmarks["model"], *found.last["model"]}
 
 
