@@ -47,7 +47,7 @@ TEXT = (
     *("study", "model", "state", "scope", "tensor", "kind", "shape", "metric", "null", "statistic", "unit", "preset"),
     *("departures", "note", "order", "status", "reason", "zoo", "architecture", "tag", "family", "dataset", "licence"),
     *("source", "revision", "error_type", "error", "block", "method", "every", "choice", "device", "precision"),
-    *("optimizer", "name", "group"),
+    *("optimizer", "name", "group", "labels", "method_kind"),
 )
 WHOLE = (
     *("seed", "step", "plane", "scored", "dropped", "ones", "blocks", "distinct_blocks", "raw_bytes"),
@@ -194,8 +194,12 @@ def comparison(old: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def typed(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame whose columns have the types of TYPES, whatever nulls made of them."""
-    return arrow(frame).to_pandas(types_mapper=PANDAS.get)
+    """Return a frame whose columns have the types of TYPES, whatever nulls made of them.
+
+    What 0.1 wrote as an empty text for the whole model is null today.
+    """
+    empty = {name: frame[name].replace("", None) for name in ("tensor", "kind", "shape") if name in frame}
+    return arrow(frame.assign(**empty)).to_pandas(types_mapper=PANDAS.get)
 
 
 def arrow(frame: pd.DataFrame) -> pa.Table:

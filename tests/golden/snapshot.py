@@ -51,8 +51,8 @@ ALL = ",".join(REGISTRY)
 SHUFFLES = 10  # of every step of a series or training
 SURVEY = ("survey", "--jobs", "1", "--no-report", "--controls", "all")
 DIGITS = (*SURVEY, "--zoo", "digits", "--seeds", "2")
-SERIES = ("series", "--jobs", "1", "--no-figures", "--preset", "fixed", "--bits", "4", "--shuffles", str(SHUFFLES))
-STUDY = ("study", "run", "--jobs", "1")
+SERIES = ("series", "--jobs", "1", "--no-report", "--preset", "fixed", "--bits", "4", "--shuffles", str(SHUFFLES))
+STUDY = ("study", "run", "--jobs", "1", "--no-report")
 TRAJECTORY = f"""
 title = "Two perceptrons, watched"
 question = "Are the numbers of a watched training the same?"
@@ -292,6 +292,23 @@ KEYS = {
     "sensitivities": ("model", "tensor", "bits"),
     "accuracies": ("model", "method", "reference", "margin", "bits"),
 }
+RENAMED = {"roundings": "accuracies"}  # tables of today, by their names here
+REWORDED = {  # 0.1 had no singular, and no commas in large numbers
+    "1 axes": "1 axis",
+    "1 block(s)": "1 block",
+    "1 values are": "1 value is",
+    "1 weights": "1 weight",
+    "1 bits": "1 bit",
+}
+SUMMED_OTHERWISE = ("series", "series_broken", "trajectory", "addition", "training")
+"""Parts whose tensors were scored one by one and are scored 256 at a time today, as those of surveys always were:
+the terms of a BDM are added in another order, and values differ in the last bits."""
+ELSEWHERE = {  # columns of 0.1 that are rows of another table today, or follow from them
+    "runs": ("bdm_initial", "bdm_final", "bdm_ratio"),
+    "accuracies": ("status", "error_type", "error", "seconds"),
+}
+COLUMNS = {"kind": "method_kind", "test_accuracy": "test_accuracy_final"}  # of runs, by their names in 0.1
+CLOSE = 1e-12  # relative
 NOT_COMPARED = re.compile(r"study|order|peak_memory|seconds.*|created.*")
 ALSO_NULL = ("value", "unit", "status", "reason", "error_type", "error")  # of these a null is a statement too
 LISTS = ("codes", "counts", "profile", "percent", "t")
@@ -307,11 +324,14 @@ class Report:
     different: list[str] = field(default_factory=list)
     extra: Counter[str] = field(default_factory=Counter)
     columns: Counter[str] = field(default_factory=Counter)  # that differ, by table
+    close: int = 0  # values that differ by less than CLOSE where terms are added in another order
     draws: list[float] = field(default_factory=list)  # differences of means of other draws, in standard errors
     spreads: list[float] = field(default_factory=list)  # ratios of their sds
 
     def show(self) -> int:
         print(f"\n{self.rows:,} old rows, {self.values:,} values compared")
+        if self.close:
+            print(f"{self.close:,} values of steps are sums in another order and differ by less than {CLOSE:g}")
         self._show_draws()
         for title, lines in (("missing", self.missing), ("different", self.different)):
             print(f"{len(lines):,} {title}")
@@ -351,7 +371,7 @@ def compare(old: Path, new: Path, only: Sequence[str], without: Sequence[str]) -
                 report.missing.append(f"{name}: no such table, {len(frame):,} rows")
                 continue
             roots = (str(old.resolve()), str(new.resolve()))
-            Tables(name, table, frame, others[table], roots, without).compare(report)
+            Tables(name, table, as_today(table, frame), others[table], roots, without).compare(report)
         rows, missing, different = np.array((report.rows, len(report.missing), len(report.different))) - before
         print(f"{part.name}: {rows:,} rows, {missing} missing, {different} different")
         a, b = (read_codes(root).get(part.name, part.exit_code) for root in (old, new))
@@ -387,7 +407,10 @@ class Tables:
 
     def keys(self) -> list[str]:
         """Return the key; what the old rows never say, such as the state of a step, is no part of it."""
-        return [name for name in KEYS[self.table] if name in self.old and self.old[name].notna().any()]
+        always = ("plane", "null", "statistic") if self.table == "measurements" else ()
+        return [
+            name for name in KEYS[self.table] if name in self.old and (name in always or self.old[name].notna().any())
+        ]
 
     def _plain(self, frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
         """Return a frame with all keys, lists as exact text, without the names of the two directories."""
@@ -398,6 +421,9 @@ class Tables:
             elif column in ("reason", "error", "source"):
                 for root in self.roots:
                     frame[column] = frame[column].str.replace(f"{root}/", "", regex=False)
+                frame[column] = frame[column].str.replace(r"(?<=\d),(?=\d{3})", "", regex=True)
+                for was, now in REWORDED.items():
+                    frame[column] = frame[column].str.replace(rf"\b{re.escape(was)}", now, regex=True)
         return frame
 
     def _count_extra(self, rows: pd.DataFrame, report: Report) -> None:
@@ -420,6 +446,10 @@ class Tables:
                 asked &= ~other
             report.values += int(asked.sum())
             differs = asked & ~same(a, b)
+            if column == "value" and self.name.partition("/")[0] in SUMMED_OTHERWISE:
+                close = differs & np.isclose(a.astype(float), b.astype(float), rtol=CLOSE, atol=0.0)
+                report.close += int(close.sum())
+                differs &= ~close
             report.columns[f"{self.name}.{column}"] += int(differs.sum())
             for row in records(both[differs]):
                 was, now = (short(row[f"{column}:{which}"]) for which in ("old", "new"))
@@ -443,6 +473,15 @@ class Tables:
         apart = (pairs["value:new"] - pairs["value:old"]).abs()
         report.draws += [0.0 if d == 0 else d / s if s else np.inf for d, s in zip(apart, spread, strict=True)]
         report.spreads += (pairs["value:new|sd"] / pairs["value:old|sd"]).dropna().tolist()
+
+
+def as_today(table: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of 0.1 with the columns of today: renamed, and without those that went elsewhere."""
+    if table == "runs":
+        known = {was: now for was, now in COLUMNS.items() if now not in frame}
+        frame = frame.rename(columns=known).drop(columns=list(COLUMNS), errors="ignore")
+        frame = frame.assign(optimizer=[x.split(",")[0] if isinstance(x, str) else None for x in frame["optimizer"]])
+    return frame.drop(columns=list(ELSEWHERE.get(table, ())), errors="ignore")
 
 
 def same(a: pd.Series, b: pd.Series) -> np.ndarray:
@@ -501,13 +540,26 @@ def is_old(directory: Path) -> bool:
 
 def new_tables(directory: Path) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield name and rows of every table of today: DIR/TABLE.parquet, DIR/TABLE/*.parquet or both."""
-    for table in KEYS:
+    for table in (*KEYS, *RENAMED):
         parts = [*sorted((directory / table).glob("*.parquet")), *directory.glob(f"{table}.parquet")]
         if parts:
             arrow = pa.concat_tables(
                 [pq.read_table(part, partitioning=None) for part in parts], promote_options="default"
             )
-            yield table, old_rows.typed(arrow.to_pandas(types_mapper=old_rows.PANDAS.get))
+            frame = old_rows.typed(arrow.to_pandas(types_mapper=old_rows.PANDAS.get))
+            yield RENAMED.get(table, table), as_series(directory, table, frame)
+
+
+def as_series(directory: Path, table: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return runs and curves of a series as 0.1 had them: one run for all checkpoints, losses beside the steps."""
+    losses = directory / "losses.csv"
+    if table == "runs" and "step" in frame and frame["step"].notna().any():
+        ok = frame[frame["status"] == "ok"]
+        return (ok if len(ok) else frame).drop_duplicates("model").assign(reference=frame["step"].min())
+    if table == "curves" and losses.exists():
+        known = pd.read_csv(losses)
+        return frame.drop(columns=[name for name in known if name != "step" and name in frame]).merge(known, on="step")
+    return frame
 
 
 def convert(old: Path, new: Path) -> int:
