@@ -46,10 +46,10 @@ class Splits:
     """A data set in three disjoint parts, with what is needed to train on it.
 
     Attributes:
-        training: the three parts
-        validation: share no
-        test: example.
-        classes: labels are below.
+        training: the part that is fitted.
+        validation: the part that is watched.
+        test: the part that only finished weights see.
+        classes: all labels are below.
         mean: per channel, of pixels scaled to 0..1, that bytes are normalised by; none for inputs that are read as is.
         sd: likewise.
         augmentation: of training images, where the recipe names none.
