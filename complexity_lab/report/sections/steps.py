@@ -37,6 +37,7 @@ _LOSSES: Final = {
     c.TEST_ACCURACY_FINAL: "test accuracy",
 }
 _RATIOS: Final = (d.RATIO, d.RATIO_SHUFFLED)
+_ORDER: Final = [c.PARAMETERS, c.EXAMPLES, c.LABELS, c.WEIGHT_DECAY]
 FALLEN: Final = "fallen"
 _ACCURACIES: Final = (c.TRAIN_ACCURACY, c.VALIDATION_ACCURACY, c.TEST_ACCURACY_FINAL)
 
@@ -59,7 +60,10 @@ def _fallen(row: Record) -> str | None:
 
 
 _METRIC: Final = Column("metric", _metric, "what was measured", filtered=True)
-_RUN: Final = Column("run", c.NAME, "network and seed")
+_RUN: Final = (
+    Column("run", c.NAME, "network and how it was trained"),
+    Column("seed", c.SEED, "of weights and order of examples", whole),
+)
 _CONDITIONS: Final = (
     Column("network", c.ARCHITECTURE, "its type and sizes", filtered=True),
     Column("parameters", c.PARAMETERS, "trainable parameters", numbers.count),
@@ -99,7 +103,7 @@ _GROUP_COLUMNS: Final = (
     ),
 )
 _EXTREME_COLUMNS: Final = (
-    _RUN,
+    *_RUN,
     _METRIC,
     Column("last step", d.LAST_STEP, "the last with a number", whole),
     Column("of the start", d.LAST_RATIO, "there, in percent of the reference step", percent),
@@ -108,7 +112,7 @@ _EXTREME_COLUMNS: Final = (
     Column("lowest", d.LOWEST_RATIO, "that ratio in percent", percent),
 )
 _LOSS_COLUMNS: Final = (
-    _RUN,
+    *_RUN,
     Column("loss", lambda row: _LOSSES[row[d.COLUMN]], "training or validation", filtered=True),
     Column("smallest at step", c.STEP, "the first step where it is smallest", whole),
     Column("value", d.LOSS, "nats as a rule", lambda value: numbers.significant(value, 4)),
@@ -192,7 +196,7 @@ def _groups(results: StepResults) -> SortableTable:
     table = table.merge(accuracies.reset_index(), on=c.GROUP, how="left")
     order = {metric: rank for rank, metric in enumerate(main_first(table[c.METRIC]))}
     return sortable(
-        table.sort_values(c.METRIC, key=lambda metrics: metrics.map(order), kind="stable"),
+        table.assign(rank=table[c.METRIC].map(order)).sort_values(["rank", *_ORDER], kind="stable"),
         _GROUP_COLUMNS,
         name="groups",
         about="The last weights of every group of runs that differ in their seed only.",

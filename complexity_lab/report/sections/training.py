@@ -8,7 +8,8 @@ from typing import Final
 
 import pandas as pd
 
-from complexity_lab.figures import mosaics, numbers
+from complexity_lab.figures import numbers
+from complexity_lab.figures.momos import names
 from complexity_lab.report.section import KeyNumber, Section, Sections
 from complexity_lab.report.table import Column, Record, SortableTable, hundredths, sortable, whole
 from complexity_lab.statistics import columns as d
@@ -28,13 +29,13 @@ def method_label(row: Record) -> str:
     if kind == "qat":
         return f"QAT, {int(row[c.BITS])} bits"
     if kind == "momos" and pd.notna(row[c.S]) and math.isfinite(row[c.CAPACITY]):
-        return f"MoMos, {mosaics.method_label(row[c.S], row[c.CAPACITY])}"
+        return f"MoMos, {names.mosaic_label(row[c.S], row[c.CAPACITY])}"
     return str(row[c.METHOD])
 
 
 def network_label(row: Record) -> str:
     """Return the name of a network as the paper writes it."""
-    return mosaics.label(str(row[c.ARCHITECTURE]))
+    return names.network_label(str(row[c.ARCHITECTURE]))
 
 
 def three_decimals(value: float) -> str:
@@ -191,7 +192,7 @@ def _yes(holds: bool) -> str:
 
 
 def _recipes(runs: pd.DataFrame) -> Iterator[dict[str, object]]:
-    for network in mosaics.by_size(runs[c.ARCHITECTURE]):
+    for network in names.in_paper_order(runs[c.ARCHITECTURE]):
         own = runs.loc[runs[c.ARCHITECTURE] == network]
         for column, name in _RECIPE_NAMES.items():
             for ours in own[column].dropna().unique():
