@@ -48,9 +48,9 @@ def read_accuracy(path: Path) -> pd.DataFrame:
     missing = [name for name in ("model", "top1") if name not in table.columns]
     if missing:
         raise InputError(f"{path} has columns {', '.join(table.columns)}; wanted also {', '.join(missing)}")
-    if (table["model"].str.strip() == "").any():
-        raise InputError(f"{path}: row {1 + int((table['model'].str.strip() == '').argmax())} names no model")
-    names = table["model"].str.strip()
+    if (table[c.MODEL].str.strip() == "").any():
+        raise InputError(f"{path}: row {1 + int((table[c.MODEL].str.strip() == '').argmax())} names no model")
+    names = table[c.MODEL].str.strip()
     return pd.DataFrame(
         {
             c.NAME: names.astype("str"),
@@ -97,7 +97,7 @@ def _one(row: dict[Any, Any], published: pd.DataFrame | None) -> dict[Any, Any]:
         return found | {c.REASON: NOT_IN_FILE}
     if alike[c.NAME].nunique() > 1:
         names = ", ".join(sorted(alike[c.NAME].unique())[:3])
-        return found | {c.REASON: f"{alike['name'].nunique()} models of this architecture in the file: {names}"}
+        return found | {c.REASON: f"{alike[c.NAME].nunique()} models of this architecture in the file: {names}"}
     return found | _from_file(alike)
 
 
@@ -117,7 +117,7 @@ def _percentages(path: Path, table: pd.DataFrame, column: str, required: bool = 
     wrong = (values < 0) | (values > 100)
     if wrong.any():
         raise InputError(
-            f"{path}: {column} of {table['model'][wrong].iloc[0]} is {values[wrong].iloc[0]:g}, wanted 0 to 100 percent"
+            f"{path}: {column} of {table[c.MODEL][wrong].iloc[0]} is {values[wrong].iloc[0]:g}, wanted 0 to 100 percent"
         )
     return values
 
@@ -131,6 +131,6 @@ def _numbers(path: Path, table: pd.DataFrame, column: str, required: bool = Fals
     wrong = ~values.abs().lt(float("inf")) & (text.ne("") | required)
     if wrong.any():
         raise InputError(
-            f"{path}: {column} of {table['model'][wrong].iloc[0]} is {table[column][wrong].iloc[0]!r}, wanted a number"
+            f"{path}: {column} of {table[c.MODEL][wrong].iloc[0]} is {table[column][wrong].iloc[0]!r}, wanted a number"
         )
     return values

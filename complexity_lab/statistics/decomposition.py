@@ -103,7 +103,7 @@ def decompose(ratios: pd.DataFrame) -> pd.DataFrame:
         **{d.IID_MEAN: levels.iid, d.GAUSSIAN_MEAN: levels.gaussian, d.SHUFFLE_MEAN: shuffle},
         **{d.DROP: drop, d.PARTS: pd.array(names, dtype="str"), **parts},
         **{share_of(part): values / positive for part, values in parts.items()},
-        **{percent_of(part): 100 * values / initial for part, values in parts.items()},
+        **{percent_of(part): 100 * values / np.where(initial > 0, initial, np.nan) for part, values in parts.items()},
         **_second_split(levels),
         **{
             d.Z_NULL: _distance(trained, first, levels.first_sd),

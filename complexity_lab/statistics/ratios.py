@@ -165,4 +165,4 @@ def _in_order(table: pd.DataFrame, models: pd.DataFrame, rows: pd.DataFrame) -> 
             "model": table[c.MODEL].map({name: rank for rank, name in enumerate(models[c.MODEL])}),
         }
     )
-    return table.loc[ranks.sort_values(["metric", "plane", "model"]).index].reset_index(drop=True)
+    return table.loc[ranks.sort_values(list(ranks.columns)).index].reset_index(drop=True)

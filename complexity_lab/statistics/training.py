@@ -104,9 +104,7 @@ def _in_order(means: pd.DataFrame) -> pd.DataFrame:
             "capacity": -means[c.CAPACITY].fillna(0),
         }
     )
-    return means.loc[keys.sort_values(["network", "kind", "bits", "s", "capacity"], kind="stable").index].reset_index(
-        drop=True
-    )
+    return means.loc[keys.sort_values(list(keys.columns), kind="stable").index].reset_index(drop=True)
 
 
 def published() -> pd.DataFrame:

@@ -5,11 +5,13 @@ A network and the data split (``SPLIT``) decide the weights of a seed; ``DigitsN
 
 import hashlib
 import json
+import tomllib
 from dataclasses import asdict, dataclass, fields
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from complexity_lab.training.profiles import read_recipes, recipe_of
+from complexity_lab.training.profiles import recipe_of
 from complexity_lab.training.recipe import DigitsSplit, Recipe
 
 Option = str | int | float | bool | tuple[int, ...]
@@ -62,7 +64,7 @@ class DigitsNetwork:
 @cache
 def digits_networks() -> tuple[DigitsNetwork, ...]:
     """Return every network, smallest first in each family."""
-    shipped = read_recipes("digits")
+    shipped = tomllib.loads(Path(__file__).with_name("digits.toml").read_text(encoding="utf-8"))
     return tuple(_network(name, shipped["common"], facts) for name, facts in shipped["networks"].items())
 
 
