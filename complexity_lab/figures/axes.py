@@ -122,6 +122,8 @@ def steps(axes: Axes, side: Side, values: Floats) -> None:
         axis.set_major_locator(FixedLocator([*([0.0] if low < 0 else []), *ticks[:: -2 if len(ticks) > 5 else -1]]))
         axis.set_minor_locator(NullLocator())
     else:
+        room = 0.03 * float(np.ptp(values)) or 0.5
+        axes.set(**{f"{side}lim": (float(values.min()) - room, float(values.max()) + room)})
         axis.set_major_locator(MaxNLocator(nbins=5, integer=True, steps=[1, 2, 5, 10]))
     axis.set_major_formatter(FuncFormatter(lambda value, _: numbers.step(value)))  # a new scale brings its own
 

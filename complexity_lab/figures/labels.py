@@ -67,12 +67,13 @@ def main_metrics(metrics: Iterable[str], most: int = 2) -> list[str]:
 
 
 def main_first(metrics: Iterable[str]) -> list[str]:
-    """Return distinct metrics, those of MAIN first, then by name.
+    """Return distinct metrics, those of MAIN first, the others in their order.
 
     >>> main_first(["gzip", "qubd", "block_entropy", "bdm", "gzip"])
-    ['bdm', 'qubd', 'block_entropy', 'gzip']
+    ['bdm', 'qubd', 'gzip', 'block_entropy']
     """
-    return sorted(set(metrics), key=lambda metric: (MAIN.index(metric) if metric in MAIN else len(MAIN), metric))
+    found = list(dict.fromkeys(metrics))
+    return [metric for metric in MAIN if metric in found] + [metric for metric in found if metric not in MAIN]
 
 
 def layer_label(tensor: str, most: int = 20) -> str:

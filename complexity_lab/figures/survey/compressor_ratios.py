@@ -7,7 +7,7 @@ from matplotlib.figure import Figure as Canvas
 
 from complexity_lab.figures import numbers
 from complexity_lab.figures.figure import Figure
-from complexity_lab.figures.labels import metric_label
+from complexity_lab.figures.labels import main_first, metric_label
 from complexity_lab.figures.prepared import CHANGE_PERCENT, compared
 from complexity_lab.figures.strips import FEWEST_FOR_BOX, Strip, draw_strips
 from complexity_lab.figures.survey import needs
@@ -21,9 +21,11 @@ _COLUMNS = [c.MODEL, c.FAMILY, c.PARAMETERS, c.METRIC, c.UNIT, d.RATIO, d.RATIO_
 
 
 def prepare(results: SurveyResults) -> pd.DataFrame:
-    """Return every compared model and metric, single planes left out: change of size in percent (negative: simpler)."""
+    """Return every compared model and metric but single planes, BDM first: change in percent (negative: simpler)."""
     chosen = compared(results.ratios)
-    return chosen.assign(**{CHANGE_PERCENT: -100 * chosen[d.EFFECT]})[_COLUMNS].reset_index(drop=True)
+    order = main_first(chosen[c.METRIC])
+    table = chosen.assign(**{CHANGE_PERCENT: -100 * chosen[d.EFFECT]}, order=chosen[c.METRIC].map(order.index))
+    return table.sort_values("order", kind="stable", ignore_index=True)[_COLUMNS]
 
 
 def draw(table: pd.DataFrame, figure: Canvas) -> None:
