@@ -38,9 +38,9 @@ TINY = {  # two tasks each
 }
 LARGE = {  # the same with many tasks
     "survey": {"seeds": 300, "selection": {}},
-    "training": {"seeds": 500, "s": [2, 4, 8], "capacity": [0.1, 0.05, 0.01]},
-    "trajectory": {"seeds": 2000, "examples": list(range(10, 20))},
-    "rounding": {"seeds": 500},
+    "training": {"seeds": 3000},
+    "trajectory": {"seeds": 3000},
+    "rounding": {"seeds": 3000},
     "series": {},
 }
 OPTIONS = RunOptions(device="cpu")

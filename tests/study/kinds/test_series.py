@@ -73,7 +73,7 @@ def broken(folder):
     (folder / "step-70").mkdir()
     return {
         20: "is truncated or not a safetensors file",
-        30: "tensor head.weight: 1 of 1200 weights are NaN or infinite",
+        30: "tensor head.weight: 1 of 1,200 weights are NaN or infinite",
         40: "lacks 2 (fc.bias, ...)",
         50: "has fc.bias of shape [7]",
         60: "has 1 more (more, ...)",
@@ -120,27 +120,28 @@ def test_a_series_grows_and_what_goes_stays_in_the_tables(tmp_path):
         run(folder, tmp_path / "out", shuffles=3)
 
 
-def test_all_are_read_in_the_order_of_the_first_even_those_that_come_later(tmp_path):
-    """A torch file keeps its own order, which is the reference's if it is the first."""
+def save_torch(path, step):
+    """Write a checkpoint whose state dict has another order than its names."""
     import torch
 
-    folder = tmp_path / "run"
-    folder.mkdir()
-    state = {name: torch.from_numpy(values) for name, values in reversed(weights(0).items())}
-    torch.save(state, folder / "step-0.pt")
-    run(folder, tmp_path / "out")
-    write(folder, [1])
-    run(folder, tmp_path / "out", jobs=2)
-    order = read_table(tmp_path / "out", "measurements")
-    assert set(order[c.ORDER].dropna()) == {"model"}
-    save_file(weights(0), tmp_path / "natural.safetensors")
-    natural = measure(tmp_path / "natural.safetensors", "bdm", scope="model")[c.VALUE].iloc[0]
-    assert values(tmp_path / "out")[0] != natural
-    again = write(tmp_path / "again", [0, 1])
-    (again / "step-0.safetensors").unlink()
-    torch.save(state, again / "step-0.pt")
-    run(again, tmp_path / "at_once")
-    assert list(values(tmp_path / "at_once").values()) == list(values(tmp_path / "out").values())
+    path.parent.mkdir(exist_ok=True)
+    torch.save({name: torch.from_numpy(values) for name, values in reversed(weights(step).items())}, path)
+
+
+def test_the_order_of_the_first_that_was_measured_holds_for_those_that_come_later(tmp_path):
+    """A torch file keeps its own order, a safetensors file would be read by its names."""
+    save_torch(tmp_path / "run" / "step-5.pt", 5)
+    run(tmp_path / "run", tmp_path / "out")
+    write(tmp_path / "run", [0])
+    run(tmp_path / "run", tmp_path / "out")
+    for step in (0, 5):
+        save_torch(tmp_path / "all" / f"step-{step}.pt", step)
+    run(tmp_path / "all", tmp_path / "same")
+    assert values(tmp_path / "out") == values(tmp_path / "same")
+    run(write(tmp_path / "files", [0, 5]), tmp_path / "other")
+    assert values(tmp_path / "out") != values(tmp_path / "other")
+    rules = [set(read_table(tmp_path / out, "measurements")[c.ORDER]) for out in ("out", "other")]
+    assert rules == [{"model"}, {"natural"}]
 
 
 def test_nothing_can_be_read_at_all(tmp_path):
