@@ -112,15 +112,12 @@ class CompressorReader:
         return rows
 
     def without_score(self, target: Target, status: Status, reason: str) -> Rows:
-        """Return no rows: a tensor without bits has no payload, which other metrics say."""
-        del target, status, reason
-        return []
+        """Return the rows that say why a model has no numbers; of a tensor other metrics say it."""
+        wanted = self.estimators if target.scope == "model" else ()
+        return [target.missing(Quantity(item.name, item.unit), status, reason) for item in wanted]
 
-    def model_rows(self, target: Target, failure: str | None) -> Rows:
+    def model_rows(self, target: Target) -> Rows:
         """Return the rows of the whole model."""
-        if failure is not None:
-            wanted = [Quantity(item.name, item.unit) for item in self.estimators]
-            return [target.missing(quantity, "failed", failure) for quantity in wanted]
         data = {kind: stream.payload() for kind, stream in self.payloads.items()}
         return [self._submit(target, item, data[item.payload], self.read_so_far) for item in self.estimators]
 

@@ -101,15 +101,12 @@ class CountReader:
         return rows
 
     def without_score(self, target: Target, status: Status, reason: str) -> Rows:
-        """Return the rows that say why a tensor has no numbers."""
-        wanted = self.estimators if self.tensor_rows else ()
+        """Return the rows that say why there are no numbers."""
+        wanted = self.estimators if self.tensor_rows or target.scope == "model" else ()
         return [target.missing(Quantity(item.name, item.unit), status, reason) for item in wanted]
 
-    def model_rows(self, target: Target, failure: str | None) -> Rows:
+    def model_rows(self, target: Target) -> Rows:
         """Return the rows of the whole model, each metric followed by null models from its counts."""
-        if failure is not None:
-            wanted = [Quantity(item.name, item.unit) for item in self.estimators]
-            return [target.missing(quantity, "failed", failure) for quantity in wanted]
         rows: Rows = []
         for shape in self.shapes:
             counts = self._model_counts(shape)

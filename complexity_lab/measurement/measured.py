@@ -165,17 +165,21 @@ class _Pass:
                 continue
             if entry.failure is not None and self.failure is None:
                 self.failure = type(entry.failure)(f"tensor {entry.target.tensor}: {entry.failure}")
-            for maker in self.makers:
-                self.rows += maker.without_score(entry.target, *missing)
+            self.rows += self._missing(entry.target, *missing)
         self.batch.clear()
+
+    def _missing(self, target: Target, status: Status, reason: str) -> Rows:
+        return [row for maker in self.makers for row in maker.without_score(target, status, reason)]
 
     def finish(self, label: str) -> Measured:
         """Return the rows of all tensors and of the whole model."""
         self._flush()
         if self.parameters == 0 and self.failure is None:
             self.failure = WeightsError(f"{label} has no trainable floating-point parameters")
-        reason = None if self.failure is None else str(self.failure)
-        for maker in self.makers:
-            self.rows += maker.model_rows(self.whole, reason)
-        histograms = self.counts.histograms(self.whole.subject) if reason is None else []
+        if self.failure is None:
+            self.rows += [row for maker in self.makers for row in maker.model_rows(self.whole)]
+            histograms = self.counts.histograms(self.whole.subject)
+        else:
+            self.rows += self._missing(self.whole, "failed", str(self.failure))
+            histograms = []
         return Measured(self.rows, histograms, self.parameters, self.failure, self.compressors)

@@ -11,10 +11,10 @@ from math import prod
 
 import numpy as np
 
-from complexity_lab.binary.block_counts import BlockCounts
+from complexity_lab.binary.block_counts import BlockCounts, Shape
 from complexity_lab.binary.counting import SQUARE, STRING, StreamCounter, block_counts
 from complexity_lab.controls.level_shuffle import blocks_of_shapes
-from complexity_lab.controls.null import NetworkNull, NullModel, TensorNull
+from complexity_lab.controls.null import BitDraws, NetworkNull, NullModel, TensorNull
 from complexity_lab.counted import counted
 from complexity_lab.errors import ComplexityLabError, WeightsError
 from complexity_lab.estimators.estimator import CountEstimator
@@ -33,8 +33,8 @@ class NullReader:
     def __init__(self, null: TensorNull, spec: MeasurementSpec, threads: int) -> None:
         self.null = null
         self.metrics = _metrics(null, spec)
-        shapes = tuple(shape for shape in (STRING, SQUARE) if any(item.shape == shape for item in self.metrics))
-        self.bits = null.bits(repetitions=spec.draws, seed=spec.seed, shapes=shapes) if shapes else None
+        self.shapes = tuple(shape for shape in (STRING, SQUARE) if any(item.shape == shape for item in self.metrics))
+        self.bits = null.bits(repetitions=spec.draws, seed=spec.seed, shapes=self.shapes) if self.shapes else None
         self.planes = None if spec.rules is None else _PlaneDraws(null, spec, spec.rules, threads)
         self.failure: str | None = None  # why sign bits were not drawn
 
@@ -48,33 +48,34 @@ class NullReader:
         return [] if self.planes is None else self.planes.read(tensor, target)
 
     def without_score(self, target: Target, status: Status, reason: str) -> Rows:
-        """Return no rows: that of the metric itself says why a tensor has no score."""
-        del target, status, reason
-        return []
+        """Return the rows that say why a model was not drawn; of a tensor those of the metrics say it."""
+        del status
+        if target.scope == "tensor":
+            return []
+        rows = [_without(target, self._quantity(item), reason) for item in self.metrics]
+        return rows if self.planes is None else [*rows, self.planes.without(target, reason)]
 
-    def model_rows(self, target: Target, failure: str | None) -> Rows:
+    def model_rows(self, target: Target) -> Rows:
         """Return mean and sd of every metric and plane, or why there are none."""
         rows: Rows = []
-        drawn = {} if self.bits is None or failure or self.failure else self._drawn()
+        drawn = {} if self.bits is None or self.failure else _counts(self.bits, self.shapes)
         for item in self.metrics:
-            rows += self._bit_rows(target, item, drawn.get(item.name, []), failure or self.failure)
-        if self.planes is not None:
-            rows += self.planes.model_rows(target, failure)
-        return rows
+            counts = drawn.get(item.shape, [])
+            if self.failure or not counts[0].blocks:
+                why = self.failure or f"{counted(counts[0].dropped, 'weight')}, not one complete block"
+                rows.append(_without(target, self._quantity(item), why))
+                continue
+            facts = Facts(counts[0].scored, counts[0].dropped, blocks=counts[0].blocks)
+            rows += _spread(target, self._quantity(item), np.array([item.value(each) for each in counts]), facts)
+        return rows if self.planes is None else rows + self.planes.model_rows(target)
 
-    def _drawn(self) -> dict[str, list[BlockCounts]]:
-        assert self.bits is not None
-        draws = {STRING: self.bits.strings, SQUARE: self.bits.squares}
-        return {item.name: draws[item.shape]() for item in self.metrics}
+    def _quantity(self, item: CountEstimator) -> Quantity:
+        return Quantity(item.name, item.unit, None, self.null.name)
 
-    def _bit_rows(self, target: Target, item: CountEstimator, drawn: list[BlockCounts], why: str | None) -> Rows:
-        quantity = Quantity(item.name, item.unit, None, self.null.name)
-        if why is None and not drawn[0].blocks:
-            why = f"{counted(drawn[0].dropped, 'weight')}, not one complete block"
-        if why is not None:
-            return [_without(target, quantity, why)]
-        facts = Facts(drawn[0].scored, drawn[0].dropped, blocks=drawn[0].blocks)
-        return list(_spread(target, quantity, np.array([item.value(counts) for counts in drawn]), facts))
+
+def _counts(bits: BitDraws, shapes: tuple[Shape, ...]) -> dict[Shape, list[BlockCounts]]:
+    """Return the counts of every draw; a second call would draw anew."""
+    return {shape: bits.strings() if shape == STRING else bits.squares() for shape in shapes}
 
 
 class _PlaneDraws:
@@ -109,11 +110,15 @@ class _PlaneDraws:
         self.sums += drawn
         return self._rows(target, drawn, facts) if self.tensor_rows else []
 
-    def model_rows(self, target: Target, failure: str | None) -> Rows:
+    def without(self, target: Target, reason: str) -> Measurement:
+        """Return the row that says why no planes were drawn."""
+        return _without(target, SUM._replace(null=self.null.name), reason)
+
+    def model_rows(self, target: Target) -> Rows:
         """Return mean and sd of the sum and of every plane over the whole model, or why there are none."""
-        why = failure or self.why or (None if self.added else NO_MATRIX)
+        why = self.why or (None if self.added else NO_MATRIX)
         if why is not None:
-            return [_without(target, SUM._replace(null=self.null.name), why)]
+            return [self.without(target, why)]
         return self._rows(target, self.sums, Facts(self.scored, self.read_so_far - self.scored))
 
     def _facts(self, shape: tuple[int, ...]) -> Facts:

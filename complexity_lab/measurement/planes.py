@@ -56,14 +56,14 @@ class PlaneReader:
         return _rows(target, scored.planes, facts, scored.ones, scored.distinct)
 
     def without_score(self, target: Target, status: Status, reason: str) -> Rows:
-        """Return the row that says why a tensor has no planes."""
-        return [target.missing(SUM, status, reason)] if self.tensor_rows else []
+        """Return the row that says why there are no planes."""
+        return [target.missing(SUM, status, reason)] if self.tensor_rows or target.scope == "model" else []
 
-    def model_rows(self, target: Target, failure: str | None) -> Rows:
+    def model_rows(self, target: Target) -> Rows:
         """Return the rows of the whole model: sums over its tensors, or why there are none."""
-        failure = failure or self.failure or (None if self.found else NO_MATRIX)
+        failure = self.failure or (None if self.found else NO_MATRIX)
         if failure is not None:
-            return [target.missing(SUM, "failed", failure)]
+            return self.without_score(target, "failed", failure)
         dropped = sum(each.dropped for each in self.found) + self.left_out
         facts = Facts(sum(each.scored for each in self.found), dropped)
         ones = np.sum([each.ones for each in self.found], axis=0).tolist()

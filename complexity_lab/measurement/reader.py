@@ -15,11 +15,14 @@ class RowMaker(Protocol):
     """Makes the rows of one family of estimators, or of one null model."""
 
     def without_score(self, target: Target, status: Status, reason: str) -> Rows:
-        """Return the rows that say why a tensor has no numbers."""
+        """Return the rows that say why a tensor, or the whole model, has no numbers.
+
+        Of a tensor there are none unless rows of tensors are asked for.
+        """
         ...
 
-    def model_rows(self, target: Target, failure: str | None) -> Rows:
-        """Return the rows of the whole model, or those that say why there are none; the last call."""
+    def model_rows(self, target: Target) -> Rows:
+        """Return the rows of the whole model; the last call."""
         ...
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from complexity_lab.survey import changes
-from complexity_lab.survey.changes import Change, NotFiniteError, change
+from complexity_lab.measurement import changes
+from complexity_lab.measurement.changes import Change, NotFiniteError, change
 
 DTYPES = (np.float64, np.float32, np.float16, ml_dtypes.bfloat16, ">f4")
 
@@ -40,7 +40,7 @@ def test_counts_and_norms_are_those_of_single_values(values, dtype_a, dtype_b, t
     pairs = np.array(values, np.float64).reshape(-1, 2)
     a, b = pairs[:, 0].astype(dtype_a), pairs[:, 1].astype(dtype_b)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(changes, "TOGETHER", together)
+        patch.setattr(changes, "PIECE", together)
         found = change(a, b)
     wanted = slowly(a, b)
     for name in ("weights", "changed", "signs_changed", "zeros_a", "zeros_b", "ones_a", "ones_b"):
