@@ -9,6 +9,10 @@ from .binary.binarize import binarize as binarize
 from .binary.block_counts import BlockCounts as BlockCounts
 from .binary.counting import StreamCounter as StreamCounter
 from .binary.counting import block_counts as block_counts
+from .controls.layer_perturbation import layer_perturbation as layer_perturbation
+from .controls.perturbation import perturbation as perturbation
+from .controls.resolution import bias_ratio as bias_ratio
+from .controls.resolution import resolution as resolution
 from .controls.shuffle import shuffled_counts as shuffled_counts
 from .errors import ComplexityLabError as ComplexityLabError
 from .estimators.bdm import bdm as bdm
