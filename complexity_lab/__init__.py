@@ -23,7 +23,7 @@ What you may want first::
     cl.suggest_bits(source)           # DataFrame; bits per layer from its bit planes
     cl.iid_null(counts)               # what independent bits with the same share of ones would score
     cl.resolution(10**6)              # the smallest bias of signs that so many weights can tell from chance
-    cl.layer_perturbation(tensors)    # what one flipped bit of each layer does to the BDM; cl.perturbation(bits), each bit
+    cl.layer_perturbation(tensors)    # what a flipped bit of each layer does to BDM; cl.perturbation(bits): each
     cl.open_zoo("timm").cards()       # what can be surveyed
     cl.survey("digits", out="runs/d") # Results; the same as the command
     cl.series("steps/", out="runs/s") # Results; complexity over training
