@@ -146,7 +146,7 @@ def test_what_is_not_finite_is_refused_wherever_it_is(path, dtype, clip, bad, po
 def test_what_is_not_finite_is_refused_in_large_arrays(path, bad, share):
     weights = normal(600_001)
     weights[-share:] = bad
-    with pytest.raises(WeightsError, match=rf"^{share} of 600001 weights are NaN or infinite"):
+    with pytest.raises(WeightsError, match=rf"^{share} of 600,001 weights are NaN or infinite"):
         quantize(weights)
 
 

@@ -133,7 +133,7 @@ def test_what_is_not_finite_is_refused(item):
     for bad in (np.nan, np.inf, -np.inf):
         weights = random_weights()
         weights[7, 7] = bad
-        with pytest.raises(ComplexityLabError, match="1 of 3600 weights are NaN or infinite"):
+        with pytest.raises(ComplexityLabError, match="1 of 3,600 weights are NaN or infinite"):
             item.score(weights)
 
 

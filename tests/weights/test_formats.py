@@ -11,10 +11,10 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize
 
+import complexity_lab as cl
 from complexity_lab.arrays import FLOAT8, as_numpy, how_read, is_quantized
 from complexity_lab.binary.binarize import binarize
 from complexity_lab.errors import InputError
-from complexity_lab.survey.single import measure_rows
 from complexity_lab.weights.from_checkpoint import StateDict, TorchFile, open_file
 from complexity_lab.weights.from_module import ModuleWeights
 from complexity_lab.weights.parametrized import stands_for
@@ -93,8 +93,8 @@ def test_integers_are_skipped_and_the_reason_tells_what_to_do(tmp_path):
         assert INTEGERS in found["q"]
         assert INTEGERS in found["packed"]
         assert found["index"].endswith("is not a float of 8 to 64 bits")
-    rows = measure_rows(state, ("bdm",))
-    assert [row["status"] for row in rows if row["tensor"] == "q"] == ["skipped"]
+    rows = cl.measure(state, ("bdm",))
+    assert set(rows.loc[rows["tensor"] == "q", "status"]) == {"skipped"}
 
 
 def quantized(channel):
@@ -295,8 +295,9 @@ METRICS = ("bdm", "bdm_2d", "gzip", "lz76_density", "exponent_entropy", "mantiss
     ids=["constant", "zeros", "vectors", "small", "empty", "zero-size", "integers"],
 )
 def test_odd_models_have_a_value_or_a_reason_for_every_metric(state, missing, preset):
-    rows = [row for row in measure_rows(state, METRICS, preset=preset) if row["scope"] == "model"]
-    found = {row["metric"]: row for row in rows if row["metric"] in (*METRICS, "qubd")}
+    rows = cl.measure(state, METRICS, scope="model", preset=preset)
+    rows = rows[rows["null"].isna() & rows["plane"].isna()].astype(object)
+    found = {row["metric"]: row for row in rows.where(rows.notna(), None).to_dict("records")}
     assert set(found) == {*METRICS, "qubd"}
     for metric, row in found.items():
         assert (row["status"] == "ok") == (metric not in missing), (metric, row)
