@@ -108,7 +108,7 @@ def test_hyper_parameters_decide_and_the_table_of_the_paper_does_not(monkeypatch
         ({"s": (4,)}, "s and capacity belong together"),
         ({"baseline": False}, "no method"),
         ({"s": (4,), "capacity": (2.0,)}, "capacity 2.0, wanted above 0"),
-        ({"bits": (1,)}, "1 bits, wanted 2 to 32"),
+        ({"bits": (1,)}, "1 bits?, wanted 2 to 32"),
         ({"preset": "papers"}, "preset: Input should be 'paper', 'reference' or 'quick'"),
         ({"metrics": ("bmd",)}, "unknown metric 'bmd'"),
         ({"table": "table3"}, "table: Input should be 'table1' or 'table2'"),
