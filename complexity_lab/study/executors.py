@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from complexity_lab.errors import InputError, UnreachableError
+from complexity_lab.errors import ComplexityLabError, InputError, UnreachableError
 from complexity_lab.study.call import Outcome, TaskCall, run_task
 from complexity_lab.study.workers import kill_workers, workers_end_with_me
 
@@ -75,6 +75,12 @@ class Executor:
                 run: Callable[..., Any] = joblib.delayed(run_task)
                 yield from parallel(run(replace(call, in_worker=True)) for call in calls)
         except (BrokenProcessPool, *_dask_losses()) as error:
+            if "un-serialize" in str(error):  # loky's word for a task that the worker cannot make sense of
+                name = calls[0].kind.name
+                way_out = "install the module that has it, or run it with --jobs 1"
+                raise ComplexityLabError(
+                    f"worker processes cannot import the kind of study {name!r}; {way_out}"
+                ) from error
             raise WorkerDied(str(error)) from error
         except KeyboardInterrupt:
             kill_workers()
