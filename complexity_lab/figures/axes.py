@@ -48,7 +48,8 @@ def parameters(axes: Axes, side: Side, values: Floats) -> None:
     low, high = least / room, most * room
     axes.set(**{f"{side}scale": "log", f"{side}lim": (low, high)})
     axis = ruler(axes, side)
-    axis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 60 else (1.0, 2.0, 5.0)))
+    subs = (1.0,) if high / low > 300 else (1.0, 3.0) if high / low > 60 else (1.0, 2.0, 5.0)
+    axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter(FuncFormatter(lambda value, _: numbers.count(value)))
     axis.set_minor_formatter(NullFormatter())
 

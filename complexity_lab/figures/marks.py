@@ -136,7 +136,8 @@ def _draw_companion(axes: Axes, table: pd.DataFrame, spec: Marks, companion: Com
     x, other = known[spec.x.column], known[companion.column]
     if companion.joined:
         axes.vlines(x, other, known[spec.y.column], color=theme.RULE, linewidth=0.7, zorder=1)
-    axes.scatter(x, other, marker=companion.marker, s=companion.size, color=theme.SOFT, linewidths=0.9, zorder=2)
+    size, width = (companion.size, 0.9) if len(table) <= MANY else (companion.size / 3, 0.6)
+    axes.scatter(x, other, marker=companion.marker, s=size, color=theme.SOFT, linewidths=width, zorder=2)
 
 
 def _ink(rows: pd.DataFrame, spec: Marks, colour: str) -> dict[str, Any]:

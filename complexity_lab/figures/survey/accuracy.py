@@ -12,7 +12,7 @@ from complexity_lab.figures import marks, numbers, theme
 from complexity_lab.figures.axes import Axis, percents, signed
 from complexity_lab.figures.figure import Figure
 from complexity_lab.figures.labels import main_metrics, metric_label
-from complexity_lab.figures.prepared import CHANGE_PERCENT, SD_PERCENT, compared
+from complexity_lab.figures.prepared import CHANGE_PERCENT, RANK, SD_PERCENT, compared
 from complexity_lab.figures.survey import needs
 from complexity_lab.statistics import columns as d
 from complexity_lab.statistics.correlation import RankCorrelation, partial_spearman, spearman
@@ -44,10 +44,10 @@ def prepare(results: SurveyResults) -> pd.DataFrame:
             CHANGE_PERCENT: -100 * table[d.EFFECT],
             SD_PERCENT: 100 * table[d.RATIO_SD],
             ACCURACY_PERCENT: 100 * table[d.ACCURACY],
-        },
-        order=table[c.METRIC].map(metrics.index),
+            RANK: table[c.METRIC].map(metrics.index),
+        }
     )
-    return table.sort_values(["order", d.ACCURACY, c.MODEL], ignore_index=True)[_COLUMNS]
+    return table.sort_values([RANK, d.ACCURACY, c.MODEL], ignore_index=True)[_COLUMNS]
 
 
 def draw(table: pd.DataFrame, figure: Canvas) -> None:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure as Canvas
 from complexity_lab.figures import numbers
 from complexity_lab.figures.figure import Figure
 from complexity_lab.figures.labels import main_first, metric_label
-from complexity_lab.figures.prepared import CHANGE_PERCENT, compared
+from complexity_lab.figures.prepared import CHANGE_PERCENT, RANK, compared
 from complexity_lab.figures.strips import FEWEST_FOR_BOX, Strip, draw_strips
 from complexity_lab.figures.survey import needs
 from complexity_lab.statistics import columns as d
@@ -24,8 +24,8 @@ def prepare(results: SurveyResults) -> pd.DataFrame:
     """Return every compared model and metric but single planes, BDM first: change in percent (negative: simpler)."""
     chosen = compared(results.ratios)
     order = main_first(chosen[c.METRIC])
-    table = chosen.assign(**{CHANGE_PERCENT: -100 * chosen[d.EFFECT]}, order=chosen[c.METRIC].map(order.index))
-    return table.sort_values("order", kind="stable", ignore_index=True)[_COLUMNS]
+    table = chosen.assign(**{CHANGE_PERCENT: -100 * chosen[d.EFFECT], RANK: chosen[c.METRIC].map(order.index)})
+    return table.sort_values(RANK, kind="stable", ignore_index=True)[_COLUMNS]
 
 
 def draw(table: pd.DataFrame, figure: Canvas) -> None:

@@ -20,6 +20,7 @@ from complexity_lab.figures.prepared import (
     CHANGE_PERCENT,
     LAYER,
     LAYER_TYPE,
+    RANK,
     SD_PERCENT,
     TOTAL,
     compared,
@@ -65,10 +66,10 @@ def prepare(results: SurveyResults) -> pd.DataFrame:
             CHANGE_PERCENT: 100 * (scored[d.RATIO] - 1),
             SD_PERCENT: 100 * scored[d.RATIO_SD],
             TOTAL: scored[c.MODEL].map(totals),
-        },
-        rank=ranked(scored, chosen),
+            RANK: ranked(scored, chosen),
+        }
     )
-    table = table.loc[table["rank"].notna()].sort_values("rank", kind="stable", ignore_index=True)
+    table = table.loc[table[RANK].notna()].sort_values(RANK, kind="stable", ignore_index=True)
     table = table.assign(**{LAYER: table.groupby(c.MODEL, sort=False).cumcount().astype("int64")})
     return with_order(table, results.measurements)[_COLUMNS]
 

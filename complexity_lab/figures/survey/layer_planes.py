@@ -17,6 +17,7 @@ from complexity_lab.figures.layer_axis import layer_ticks
 from complexity_lab.figures.prepared import (
     CHANGE_PERCENT,
     LAYER,
+    RANK,
     SHOWN_PERCENT,
     TOTAL,
     WITHIN_NOISE,
@@ -55,10 +56,10 @@ def prepare(results: SurveyResults) -> pd.DataFrame:
             LAYER: layer.astype("int64"),
             c.PLANE: table[c.PLANE].astype("int64"),
             CHANGE_PERCENT: table[d.PERCENT] - 100,
-        },
-        rank=ranked(table, chosen),
+            RANK: ranked(table, chosen),
+        }
     )
-    table = table.sort_values(["rank", LAYER, c.PLANE], kind="stable", ignore_index=True)
+    table = table.sort_values([RANK, LAYER, c.PLANE], kind="stable", ignore_index=True)
     return with_order(with_noise(table, d.SD), results.measurements)[_COLUMNS]
 
 

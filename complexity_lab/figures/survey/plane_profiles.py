@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from complexity_lab.figures import numbers, theme
 from complexity_lab.figures.axes import signed, symlog_threshold
 from complexity_lab.figures.figure import Figure
-from complexity_lab.figures.prepared import CHANGE_PERCENT
+from complexity_lab.figures.prepared import CHANGE_PERCENT, RANK
 from complexity_lab.figures.profiles import FEWEST_FOR_BAND, MOST_LINES, Profiles, draw_profiles
 from complexity_lab.figures.survey import needs
 from complexity_lab.statistics import columns as d
@@ -40,11 +40,14 @@ def prepare(results: SurveyResults) -> pd.DataFrame:
     table = results.plane_ratios
     table = table.loc[table[c.PLANE].notna() & table[d.PERCENT].notna()]
     table = table.assign(
-        **{c.PLANE: table[c.PLANE].astype("int64"), CHANGE_PERCENT: table[d.PERCENT] - 100},
-        order=table[c.REFERENCE].map(REFERENCES.index),
+        **{
+            c.PLANE: table[c.PLANE].astype("int64"),
+            CHANGE_PERCENT: table[d.PERCENT] - 100,
+            RANK: table[c.REFERENCE].map(REFERENCES.index),
+        }
     )
-    keys = ["order", c.MODEL, c.PLANE]
-    return table.sort_values(keys, kind="stable", ignore_index=True).drop(columns="order")
+    keys = [RANK, c.MODEL, c.PLANE]
+    return table.sort_values(keys, kind="stable", ignore_index=True).drop(columns=RANK)
 
 
 def draw(table: pd.DataFrame, figure: Canvas) -> None:

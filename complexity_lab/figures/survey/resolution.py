@@ -11,7 +11,7 @@ from complexity_lab.figures import marks, numbers, theme
 from complexity_lab.figures.axes import Axis, decades, parameters
 from complexity_lab.figures.figure import Figure
 from complexity_lab.figures.labels import main_metrics, metric_label
-from complexity_lab.figures.prepared import EFFECT_PERCENT
+from complexity_lab.figures.prepared import EFFECT_PERCENT, RANK
 from complexity_lab.figures.survey import needs
 from complexity_lab.statistics import columns as d
 from complexity_lab.statistics.resolution import Z
@@ -52,10 +52,9 @@ def prepare(results: SurveyResults) -> pd.DataFrame:
     table = table.loc[table[c.METRIC].isin(metrics) & table[c.PLANE].isna() & table[c.PARAMETERS].notna()]
     table = table.assign(
         **{name: 100 * table[column] for name, column in _PERCENTS.items()},
-        **{UNRESOLVED: ~table[d.RESOLVED].astype(bool)},
-        order=table[c.METRIC].map(metrics.index),
+        **{UNRESOLVED: ~table[d.RESOLVED].astype(bool), RANK: table[c.METRIC].map(metrics.index)},
     )
-    return table.sort_values(["order", c.PARAMETERS, c.MODEL], ignore_index=True)[_COLUMNS]
+    return table.sort_values([RANK, c.PARAMETERS, c.MODEL], ignore_index=True)[_COLUMNS]
 
 
 def draw(table: pd.DataFrame, figure: Canvas) -> None:
