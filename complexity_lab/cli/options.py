@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import inspect
-from collections.abc import Callable
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args, get_type_hints
 
 import typer
 
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
     from complexity_lab.study.plan import Plan
     from complexity_lab.zoo.selection import Selection
 
-METRICS = "Metrics with commas; default {default}. Others: bdm_2d, block_entropy, gzip, lzma, zstd, lz76_density, ..."
+State = Literal["initial", "trained"]
 
 
 def takes_groups(command: Callable[..., None]) -> Callable[..., None]:
@@ -168,6 +171,68 @@ class MeasureOptions:
         return None if self.metrics is None else split(self.metrics)
 
 
+@dataclass(frozen=True)
+class FormatOptions:
+    """How rows are printed."""
+
+    PANEL: ClassVar[str] = "Output"
+
+    as_json: Annotated[bool, typer.Option("--json", help="JSON, one object per row.")] = False
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV.")] = False
+
+    def check(self) -> None:
+        """Refuse two formats at once.
+
+        Raises:
+            InputError: both are asked for.
+        """
+        from complexity_lab.errors import InputError
+
+        if self.as_json and self.as_csv:
+            raise InputError("--json and --csv together, wanted one of them")
+
+    @property
+    def machine_readable(self) -> bool:
+        """Whether rows are printed for programs."""
+        return self.as_json or self.as_csv
+
+    def print_records(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Print rows as JSON or CSV."""
+        if self.as_json:
+            print(json.dumps(records, indent=1))
+            return
+        writer = csv.DictWriter(sys.stdout, fieldnames=list(records[0]))
+        writer.writeheader()
+        writer.writerows(records)
+
+
+def checked_state(option: str, state: str) -> State:
+    """Return a state of a model.
+
+    Raises:
+        InputError: neither initial nor trained.
+    """
+    from complexity_lab.errors import InputError
+
+    if state not in ("initial", "trained"):
+        raise InputError(f"--{option} {state!r}, wanted initial or trained")
+    return state  # type: ignore[return-value]  # checked above
+
+
+def sides_of(tile: str) -> tuple[int, int]:
+    """Return rows and columns of a tile such as 2x2.
+
+    Raises:
+        InputError: it is none.
+    """
+    from complexity_lab.errors import InputError
+
+    parts = tile.split("x")
+    if len(parts) != 2 or not all(part.isdigit() for part in parts):
+        raise InputError(f"--tile {tile!r}, wanted rows x columns such as 2x2")
+    return int(parts[0]), int(parts[1])
+
+
 Controls = Annotated[
     str | None,
     typer.Option(
@@ -202,11 +267,11 @@ class RunningOptions:
         bool, typer.Option("--report/--no-report", help="Draw figures and write the page at the end.")
     ] = True
 
-    def executor(self, plan: Plan, options: Any) -> Executor:
-        """Return where tasks run."""
+    def executor(self, plan: Plan, options: Any, tasks: int) -> Executor:
+        """Return where so many tasks run."""
         from complexity_lab.study.engine import executor_for
 
-        return executor_for(plan, self.jobs, options, backend=self.backend, scheduler=self.scheduler)
+        return executor_for(plan, self.jobs, options, tasks=tasks, backend=self.backend, scheduler=self.scheduler)
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ def run_and_show(plan: Plan, directory: Path, running: RunningOptions, options: 
 
     options = options or RunOptions()
     check_figures(plan)
-    executor = running.executor(plan, options)
     tasks = planned_tasks(plan, options, running.limit)
+    executor = running.executor(plan, options, len(tasks))
     announcement = (
         f"{plan.kind.capitalize()}: {plan.plugin.announcement(plan.spec, tasks)}; "
         f"{executor.jobs} at a time, into {directory}"
@@ -48,6 +48,7 @@ def run_and_show(plan: Plan, directory: Path, running: RunningOptions, options: 
             retry_failed=running.retry_failed,
             limit=running.limit,
             options=options,
+            tasks=tasks,
             progress=progress.update,
         )
     show(result, plan.plugin.noun, report=running.report)

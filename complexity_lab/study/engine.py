@@ -87,6 +87,7 @@ def run_study(
     retry_failed: bool = False,
     limit: int | None = None,
     options: RunOptions | None = None,
+    tasks: Sequence[Task] | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> StudyResult:
     """Do every task of a plan that is not finished yet.
@@ -99,6 +100,7 @@ def run_study(
         retry_failed: do failed tasks again instead of keeping their rows.
         limit: do only the first so many tasks of the plan; a later run without it does the rest.
         options: where and with what, which decides no row.
+        tasks: what ``planned_tasks`` gave, where listing them once more would ask a hub again.
         progress: called before the first and after every task.
 
     Raises:
@@ -108,9 +110,9 @@ def run_study(
         KeyboardInterrupt: the run was interrupted; finished tasks are kept.
     """
     options = options or RunOptions()
-    executor = executor or executor_for(plan, jobs, options)
     plan.plugin.check(plan.spec, options)
-    tasks = planned_tasks(plan, options, limit)
+    tasks = planned_tasks(plan, options, limit) if tasks is None else tasks
+    executor = executor or executor_for(plan, jobs, options, tasks=len(tasks))
     store = StudyDirectory(directory.resolve())  # workers may have another working directory
     with store.exclusive():
         interrupted = store.running()
@@ -129,8 +131,8 @@ def run_study(
         return _result(plan, store, tasks, len(calls))
 
 
-def executor_for(plan: Plan, jobs: int | None, options: RunOptions, **where: str | None) -> Executor:
-    """Return an executor that spreads the cores over ``jobs`` tasks.
+def executor_for(plan: Plan, jobs: int | None, options: RunOptions, *, tasks: int, **where: str | None) -> Executor:
+    """Return an executor that spreads the cores over ``jobs`` of so many tasks.
 
     Where the last bits depend on the number of threads, it follows from ``jobs`` alone; else few tasks share all cores.
 
@@ -140,7 +142,7 @@ def executor_for(plan: Plan, jobs: int | None, options: RunOptions, **where: str
     cores = available_cores()
     at_once = plan.plugin.jobs(plan.spec, options, cores) if jobs is None else jobs
     if at_once >= 1 and not plan.plugin.threads_decide:
-        at_once = min(at_once, max(1, len(plan.plugin.tasks(plan.spec, options))))
+        at_once = min(at_once, max(1, tasks))
     return Executor(jobs=at_once, threads=max(1, cores // max(1, at_once)), **where)  # type: ignore[arg-type]  # checked there
 
 
