@@ -98,7 +98,7 @@ def order_label(orders: pd.Series[str]) -> str:
     known: Sequence[str] = sorted(set(orders.dropna().astype(str)))
     if known and set(known) <= {"model", "natural"} and not orders.isna().any():
         return "first layer at the left"
-    return "in the order of the file"
+    return "layers in the order of the file"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -95,7 +95,7 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
     panels = figure.subplots(len(models), 1, squeeze=False)[:, 0]
     for axes, model in zip(panels, models, strict=True):
         _draw_model(axes, table.loc[table[c.MODEL] == model])
-    panels[-1].set_xlabel(f"layer, {order_label(table[c.ORDER])}")
+    panels[-1].set_xlabel(order_label(table[c.ORDER]))
     figure.supylabel(f"change of {metric_label(str(table[c.METRIC].iloc[0]))} by training", fontsize=8)
     present = [name for name in _KINDS if (table[LAYER_TYPE] == name).any()]
     theme.legend_below(figure, [Patch(color=_KINDS[name], label=name) for name in present])

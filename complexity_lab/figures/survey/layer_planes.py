@@ -78,7 +78,7 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
     for axes in grid[:, 0]:
         axes.set_ylabel("bit plane")
     for axes in grid.ravel()[max(len(models) - columns, 0) : len(models)]:
-        axes.set_xlabel(f"layer, {order_label(table[c.ORDER])}")
+        axes.set_xlabel(order_label(table[c.ORDER]))
     heat.change_bar(figure, norm, list(grid.ravel()), "change by training", pad=0.015, aspect=14 * lines, fraction=0.05)
     unknown = "starts constant" if table[d.PERCENT].isna().any() else None
     theme.legend_below(figure, heat.keys(quiet=bool(table[WITHIN_NOISE].any()), unknown=unknown))
