@@ -1,0 +1,1 @@
+"""Figures of MoMos experiments: one file each, and how mosaics look in all of them."""

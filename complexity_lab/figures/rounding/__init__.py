@@ -1,0 +1,1 @@
+"""Figures of studies of rounding, one file each."""
