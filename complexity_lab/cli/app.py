@@ -23,12 +23,14 @@ from complexity_lab.cli import (
     train,
     zoo,
 )
+from complexity_lab.cli.command import Command, Group
 from complexity_lab.errors import ComplexityLabError
 
 EXIT_CODES = "Exit codes: 0 all fine, 1 nothing done, 2 wrong input, 3 some models failed, 130 interrupted."
 
 app = typer.Typer(
     name="complexity-lab",
+    cls=Group,
     help="Measure the algorithmic complexity of whole model zoos. " + EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
@@ -55,19 +57,19 @@ def options(
     """Options of every command; ``--debug`` is read by ``main``."""
 
 
-app.command("survey")(survey.survey_cli)
-app.command("measure")(measure.measure_cli)
-app.command("compare")(compare.compare_cli)
-app.command("suggest")(suggest.suggest_cli)
-app.command("series")(series.series_cli)
-app.command("figures")(figures.figures_cli)
-app.command("report")(report.report_cli)
-app.command("train")(train.train_cli)
-app.command("reproduce")(reproduce.reproduce_cli)
-app.command("pack")(pack.pack_cli)
-app.command("unpack")(pack.unpack_cli)
-app.command("doctor")(doctor.doctor_cli)
-app.command("bench")(bench.bench_cli)
+app.command("survey", cls=Command)(survey.survey_cli)
+app.command("measure", cls=Command)(measure.measure_cli)
+app.command("compare", cls=Command)(compare.compare_cli)
+app.command("suggest", cls=Command)(suggest.suggest_cli)
+app.command("series", cls=Command)(series.series_cli)
+app.command("figures", cls=Command)(figures.figures_cli)
+app.command("report", cls=Command)(report.report_cli)
+app.command("train", cls=Command)(train.train_cli)
+app.command("reproduce", cls=Command)(reproduce.reproduce_cli)
+app.command("pack", cls=Command)(pack.pack_cli)
+app.command("unpack", cls=Command)(pack.unpack_cli)
+app.command("doctor", cls=Command)(doctor.doctor_cli)
+app.command("bench", cls=Command)(bench.bench_cli)
 app.add_typer(zoo.app, name="zoo")
 app.add_typer(study.app, name="study")
 
@@ -75,7 +77,7 @@ app.add_typer(study.app, name="study")
 def main() -> None:
     """Run the command line; every error of ours is one sentence on standard error."""
     try:
-        app()
+        app(prog_name="complexity-lab")
     except ComplexityLabError as error:
         if "--debug" in sys.argv:
             raise

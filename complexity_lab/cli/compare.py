@@ -6,33 +6,23 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from math import log
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
 from complexity_lab.cli.interrupt import interruptible
-from complexity_lab.cli.measure import (
-    AS_CSV,
-    AS_JSON,
-    WHOLE,
-    check_format,
-    check_states,
-    print_plane_table,
-    print_records,
-    short_number,
-)
-from complexity_lab.cli.options import MeasureOptions, takes_groups
+from complexity_lab.cli.measure import WHOLE, print_plane_table, short_number
+from complexity_lab.cli.options import FormatOptions, MeasureOptions, checked_state, takes_groups
+from complexity_lab.cli.terminal import Column, console, print_notes, print_table, say
 from complexity_lab.counted import counted
 
 if TYPE_CHECKING:
     from complexity_lab.measurement.comparison import Comparison
 
-COLUMNS = ("tensor", "shape", "metric", "A", "B", "B/A", "changed", "signs", "zeros A", "zeros B", "distance")
-LEFT = ("tensor", "shape", "metric")
-SHOWN = 6  # tensors named after a reason that many share; --json has all
 LEGEND = (
-    "> marks the largest change of a metric, as a factor. Shares of the weights: value changed; sign bit (w > 0) "
-    "changed; exact zeros in A and in B. distance: norm of B - A over norm of A."
+    "largest change: the tensor whose B/A is farthest from 1, as a factor; > marks it",
+    "changed: weights whose value changed; signs: whose sign bit (w > 0) changed; zeros: exact zeros",
+    "distance: norm of B - A over norm of A",
 )
 
 
@@ -54,8 +44,7 @@ def compare_cli(
     b: Annotated[str, typer.Argument(help="Weights after: the same kinds of source.")],
     measuring: MeasureOptions,
     zoo: ZooOptions,
-    as_json: AS_JSON = False,
-    as_csv: AS_CSV = False,
+    printing: FormatOptions,
 ) -> None:
     """Compare two sets of weights layer by layer: before and after training, fine-tuning, quantization or pruning.
 
@@ -68,18 +57,18 @@ def compare_cli(
     from complexity_lab.weights.order import checked_rule
     from complexity_lab.zoo.sources import resolve
 
-    check_states(state_a=zoo.state_a, state_b=zoo.state_b)
-    check_format(as_json, as_csv)
+    state_a, state_b = checked_state("state-a", zoo.state_a), checked_state("state-b", zoo.state_b)
+    printing.check()
     spec = spec_of(measuring.names, preset=measuring.preset, bits=measuring.bits, tensor_compressors=True)
     with interruptible("complexity-lab: interrupted"):
         order = checked_rule(measuring.order)
-        one = resolve(a, zoo.state_a, zoo.seed_a, order=order)  # type: ignore[arg-type]  # checked above
-        other = resolve(b, zoo.state_b, zoo.seed_b, order=order)  # type: ignore[arg-type]
+        one = resolve(a, state_a, zoo.seed_a, order=order)
+        other = resolve(b, state_b, zoo.seed_b, order=order)
         rows = compare_sources(one, other, spec, threads=available_cores())
-    if as_json or as_csv:
-        print_records([asdict(row) for row in rows], as_json)
+    if printing.machine_readable:
+        printing.print_records([asdict(row) for row in rows])
     else:
-        print(f"A: {_named(a, zoo.state_a, zoo.seed_a)}\nB: {_named(b, zoo.state_b, zoo.seed_b)}\n")
+        say(f"A: {_named(a, state_a, zoo.seed_a)}\nB: {_named(b, state_b, zoo.seed_b)}\n")
         _print_tables(rows)
     failed = [row for row in rows if row.scope == "model" and row.status != "ok"]
     if failed:
@@ -101,14 +90,15 @@ def _print_tables(rows: Sequence[Comparison]) -> None:
         if row.plane is not None:
             planes.setdefault(row.tensor or WHOLE, []).append("-" if row.ratio is None else f"{100 * row.ratio:.2f}")
     print_plane_table("QuBD, B in percent of A, each plane", planes)
-    _print_reasons(rows)
-    print()
+    print_notes(_notes(rows))
+    say("")
     for metric, row in largest.items():
-        print(f"largest change of {metric}: {row.tensor}, B/A = {row.ratio:.4f}")
+        say(f"largest change of {metric}: {row.tensor}, B/A = {row.ratio:.4f}")
     left_out = next(row.left_out for row in rows if row.scope == "model")
     if left_out:
-        print(f"the whole model is without {counted(left_out, 'tensor')} that could not be compared")
-    print(LEGEND)
+        say(f"the whole model is without {counted(left_out, 'tensor')} that could not be compared")
+    for line in LEGEND:
+        console().print(line)
 
 
 def largest_changes(rows: Iterable[Comparison]) -> dict[str, Comparison]:
@@ -128,39 +118,48 @@ def _factor(row: Comparison) -> float:
 
 
 def _print_changes(rows: Sequence[Comparison], largest: dict[str, Comparison]) -> None:
-    """Print a line per tensor and metric; the largest change of a metric stands out."""
-    from rich.table import Table
-
-    from complexity_lab.cli.progress import wide_console
-
-    table = Table(box=None, pad_edge=False)
-    for name in COLUMNS:
-        table.add_column(name, justify="left" if name in LEFT else "right", overflow="fold", no_wrap=name != "tensor")
-    before: str | None = ""
-    for row in rows:
-        whole = row.scope == "model"
-        if row.plane is not None or (row.weights is None and not whole):
-            continue  # planes have a table of their own, and what cannot be compared a list
-        again, before = row.tensor == before, row.tensor
-        if again and row.status != "ok":
-            continue
+    """Print a line per tensor and metric, the largest change of each marked; then what changed in every tensor."""
+    shown = [row for row in rows if row.plane is None and (row.weights is not None or row.scope == "model")]
+    first = [row for before, row in zip([None, *shown], shown, strict=False) if not _same_tensor(before, row)]
+    # a metric without a number has a note; it has no line of its own
+    lines = [row for row in shown if row.status == "ok" or row in first]
+    cells, styles = [], dict[int, str]()
+    for index, row in enumerate(lines):
         chief = largest.get(row.metric) is row
-        table.add_row(*_cells(row, again, chief), style="bold" if whole else "yellow" if chief else None)
-    wide_console().print(table)
+        again = index > 0 and _same_tensor(lines[index - 1], row)
+        cells.append(_numbers(row, again=again, chief=chief))
+        if row.scope == "model" or chief:
+            styles[index] = "bold" if row.scope == "model" else "yellow"
+    numbers = (Column(label, right=True) for label in ("A", "B", "B/A"))
+    print_table([Column("tensor", folds=True), Column("shape"), Column("metric"), *numbers], cells, styles=styles)
+    say("")
+    shares = (Column(label, right=True) for label in ("changed", "signs", "zeros A", "zeros B", "distance"))
+    whole = {index: "bold" for index, row in enumerate(first) if row.scope == "model"}
+    print_table([Column("tensor", folds=True), *shares], [_shares(row) for row in first], styles=whole)
 
 
-def _cells(row: Comparison, again: bool, chief: bool) -> Iterable[str]:
-    from rich.markup import escape
+def _same_tensor(before: Comparison | None, row: Comparison) -> bool:
+    return before is not None and (before.scope, before.tensor) == (row.scope, row.tensor)
 
-    yield "" if again else escape(row.tensor or WHOLE)
-    yield "" if again else row.shape or ""
-    yield row.metric
-    yield short_number(row.value_a)
-    yield short_number(row.value_b)
-    yield "-" if row.ratio is None else f"{'> ' if chief else ''}{row.ratio:.4f}"
-    for share in (row.changed, row.signs_changed, row.zeros_a, row.zeros_b):
-        yield "" if again or share is None else _percent(share)
-    yield "" if again or row.distance is None else f"{row.distance:.3g}"
+
+def _numbers(row: Comparison, *, again: bool, chief: bool) -> tuple[str, ...]:
+    return (
+        "" if again else row.tensor or WHOLE,
+        "" if again else row.shape or "",
+        row.metric,
+        short_number(row.value_a),
+        short_number(row.value_b),
+        "-" if row.ratio is None else f"{'> ' if chief else ''}{row.ratio:.4f}",
+    )
+
+
+def _shares(row: Comparison) -> tuple[str, ...]:
+    shares = (row.changed, row.signs_changed, row.zeros_a, row.zeros_b)
+    return (
+        row.tensor or WHOLE,
+        *("-" if share is None else _percent(share) for share in shares),
+        "-" if row.distance is None else f"{row.distance:.3g}",
+    )
 
 
 def _percent(share: float) -> str:
@@ -172,9 +171,9 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2f} %" if 0 < share < 1 else f"{share:.0%}".replace("%", " %")
 
 
-def _print_reasons(rows: Sequence[Comparison]) -> None:
-    """Print why tensors are not compared, have no number of one metric, or how they were read: a line per reason."""
-    found: dict[tuple[str, str], dict[str, None]] = {}
+def _notes(rows: Sequence[Comparison]) -> dict[tuple[str, ...], list[str]]:
+    """Return why tensors are not compared, have no number of one metric, or how they were read, and which."""
+    found: dict[tuple[str, ...], dict[str, None]] = {}
     for row in rows:
         tensor = row.tensor or WHOLE
         if row.status != "ok" and row.scope == "tensor":
@@ -182,21 +181,4 @@ def _print_reasons(rows: Sequence[Comparison]) -> None:
             found.setdefault((metric, f"{row.status}: {row.reason}"), {})[tensor] = None
         if row.note is not None:
             found.setdefault(("all", row.note), {})[tensor] = None
-    if found:
-        _print_notes({key: list(names) for key, names in found.items()})
-
-
-def _print_notes(found: dict[tuple[str, str], list[str]]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    from complexity_lab.cli.progress import wide_console
-
-    table: Any = Table(box=None, pad_edge=False, title="Notes", title_justify="left")
-    for name in ("metric", "note", "tensors"):
-        table.add_column(name, overflow="fold")
-    for (metric, reason), names in found.items():
-        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        table.add_row(metric, escape(reason), escape(", ".join(names[:SHOWN])) + more)
-    print()
-    wide_console().print(table)
+    return {key: list(names) for key, names in found.items()}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from complexity_lab.cli.options import sides_of
 from complexity_lab.counted import counted
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def pack_cli(
     state, metadata = read_dense(path)
     if metadata.get("format") == FORMAT:
         raise InputError(f"{path} is packed already; unpack it first to pack it otherwise")
-    sides = None if tile is None else _sides(tile)
+    sides = None if tile is None else sides_of(tile)
     baked, notes = bake_noted(state, metadata)
     report = pack(baked, out, s, entropy, padding=padding, tile=sides, metadata=notes, first=cut_of(metadata))  # type: ignore[arg-type]  # checked there
     which = path.stem if source.is_dir() else None
@@ -90,15 +91,6 @@ def _refuse_existing(out: Path, force: bool) -> None:
 
     if out.exists() and not force:
         raise InputError(f"{out} exists; name another file, or replace it with --force")
-
-
-def _sides(tile: str) -> tuple[int, int]:
-    from complexity_lab.errors import InputError
-
-    parts = tile.split("x")
-    if len(parts) != 2 or not all(part.isdigit() for part in parts):
-        raise InputError(f"--tile {tile!r}, wanted rows x columns such as 2x2")
-    return int(parts[0]), int(parts[1])
 
 
 def _as_dict(report: PackReport, source: Path) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from types import TracebackType
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from complexity_lab.cli.terminal import console
 from complexity_lab.counted import counted
 from complexity_lab.study.engine import Progress as Told
 
@@ -17,7 +17,7 @@ class StudyProgress:
 
     def __init__(self, announcement: str, noun: str) -> None:
         self.announcement, self.noun = announcement, noun
-        self.console = Console(stderr=True, highlight=False, markup=False)
+        self.console = console(sys.stderr)
         self.bar: Progress | None = None
         self.task: TaskID | None = None
 
@@ -87,8 +87,3 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
-
-
-def wide_console() -> Console:
-    """Return a console for tables: as wide as the terminal, 160 columns where there is none."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)

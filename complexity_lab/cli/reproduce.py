@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from complexity_lab.cli.options import RunningOptions, TrainingOptions, parse_seeds, takes_groups
+from complexity_lab.cli.terminal import say
 
 
 @takes_groups
@@ -56,5 +57,5 @@ def reproduce_cli(
         from complexity_lab.statistics.results import open_results
 
         for path in write_tables(open_results(directory), directory):
-            print(f"{'table:':<9}{path}")
+            say(f"{'table:':<9}{path}")
     raise typer.Exit(code)

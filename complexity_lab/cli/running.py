@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from complexity_lab.cli.interrupt import interruptible
 from complexity_lab.cli.progress import StudyProgress, duration
+from complexity_lab.cli.terminal import say
 from complexity_lab.counted import counted
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def run_and_show(plan: Plan, directory: Path, running: RunningOptions, options: 
             tasks=tasks,
             progress=progress.update,
         )
-    show(result, plan.plugin.noun, report=running.report)
+    show(result, directory, plan.plugin.noun, report=running.report)
     if running.limit is not None:
         _print_projection(plan, directory, options, executor.jobs)
     return result.exit_code
@@ -65,7 +66,7 @@ def _print_projection(plan: Plan, directory: Path, options: RunOptions, jobs: in
 
     found = projected_time(planned_tasks(plan, options), StudyDirectory(directory).commits(), jobs)
     if found is not None:
-        print(
+        say(
             f"projected: all {counted(found.tasks, plan.plugin.noun)} take {duration(found.seconds)} on this machine, "
             f"{found.jobs} at a time (from {found.finished}; downloads at the speed seen here)"
         )
@@ -95,31 +96,28 @@ def check_figures(plan: Plan) -> None:
                 raise UnknownNameError(f"the study asks for an unknown figure {name!r}{hint}")
 
 
-def show(result: StudyResult, noun: str, *, report: bool = True) -> None:
+def show(result: StudyResult, directory: Path, noun: str, *, report: bool = True) -> None:
     """Write figures and page, and print the summary, the failures and where everything is."""
     from complexity_lab.cli.summary import print_summary
     from complexity_lab.statistics.results import open_results
 
-    places = {"tables": result.directory}
+    places = {"tables": directory}
     if result.ok:
-        results = open_results(result.directory)
+        results = open_results(directory)
         if report:
-            places |= write_everything(results, result.directory)
+            places |= write_everything(results, directory)
         print_summary(results)
-    print(
-        f"{result.ok} ok, {len(result.failed)} failed ({counted(result.done, noun)} done now, {result.kept} kept).",
-        flush=True,
-    )
+    say(f"{result.ok} ok, {len(result.failed)} failed ({counted(result.done, noun)} done now, {result.kept} kept).")
     for task, error in list(result.failed.items())[:SHOWN]:
-        print(f"  failed: {task}: {error}")
+        say(f"  failed: {task}: {error}")
     if len(result.failed) > SHOWN:
-        print(f"  ... and {len(result.failed) - SHOWN} more, in the tables")
+        say(f"  ... and {len(result.failed) - SHOWN} more, in the tables")
     for task in result.missing:
         print(f"  missing: {task}; run the same command again", file=sys.stderr)
     for path in result.strangers:
         print(f"  ignored: {path} is not part of this study", file=sys.stderr)
     for what, place in places.items():
-        print(f"{what + ':':<9}{place}")
+        say(f"{what + ':':<9}{place}")
 
 
 def write_everything(results: Results, directory: Path, *, force: bool = False) -> dict[str, Path]:

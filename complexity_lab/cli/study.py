@@ -7,9 +7,13 @@ from typing import Annotated
 
 import typer
 
+from complexity_lab.cli.command import Command, Group
 from complexity_lab.cli.options import RunningOptions, TrainingOptions, split, takes_groups
+from complexity_lab.cli.terminal import say
 
-app = typer.Typer(help="Run a study described by a TOML file, and publish its results.", no_args_is_help=True)
+app = typer.Typer(
+    cls=Group, help="Run a study described by a TOML file, and publish its results.", no_args_is_help=True
+)
 STUDIES = Path("studies")
 
 
@@ -18,7 +22,7 @@ def group() -> None:
     """Run a study described by a TOML file, and publish its results."""
 
 
-@app.command("run")
+@app.command("run", cls=Command)
 @takes_groups
 def run_cli(
     file: Annotated[Path, typer.Argument(help="Study file, such as studies/digits.toml.")],
@@ -40,13 +44,13 @@ def run_cli(
     plan = read_study(file)
     if states:
         plan = plan.with_spec(states=split(states))
-    print(f"{plan.title}\n{plan.question}")
+    say(f"{plan.title}\n{plan.question}")
     options = RunOptions(device=training.device, data_dir=training.data_dir, keep_weights=training.keep_weights)
     directory = running.out or Path("runs") / file.stem
     raise typer.Exit(run_and_show(plan, directory, running, options))
 
 
-@app.command("publish")
+@app.command("publish", cls=Command)
 def publish_cli(
     name: Annotated[str, typer.Argument(help="Name of a study, as in studies/NAME.toml.")],
     run: Annotated[Path | None, typer.Option(help="Directory of its tables; default runs/NAME.")] = None,
@@ -63,4 +67,4 @@ def publish_cli(
     from complexity_lab.cli.publishing import publish_study
 
     for what, place in publish_study(name, run or Path("runs") / name, data / name, reports / name, picture).items():
-        print(f"{what + ':':<9}{place}")
+        say(f"{what + ':':<9}{place}")

@@ -14,6 +14,7 @@ import typer
 
 from complexity_lab.cli.interrupt import interruptible
 from complexity_lab.cli.options import takes_groups
+from complexity_lab.cli.terminal import Column, console, print_notes, print_table, say
 from complexity_lab.errors import InputError
 
 if TYPE_CHECKING:
@@ -157,33 +158,30 @@ def _write(out: Path, content: dict[str, Any]) -> None:
 
 def _print_table(layers: Sequence[LayerSuggestion], rule: Rule, about: str) -> None:
     """Print a line per tensor: its planes in percent of the reference, the most significant at the left, and bits."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    from complexity_lab.cli.progress import wide_console
     from complexity_lab.counted import counted
     from complexity_lab.quantization.suggestion import mean_bits
 
     planes = max((len(layer.evidence.percent) for layer in layers if layer.evidence), default=0)
-    table = Table(box=None, pad_edge=False, title=f"Planes in percent of the reference ({about})", title_justify="left")
-    table.add_column("tensor", overflow="fold")
-    table.add_column("shape", no_wrap=True)
-    for plane in reversed(range(planes)):
-        table.add_column(f"{plane}", justify="right", no_wrap=True)
-    table.add_column("bits", justify="right", no_wrap=True)
-    table.add_column("note", overflow="fold")
+    columns = [
+        Column("tensor", folds=True),
+        *(Column(f"{plane} ", right=True) for plane in reversed(range(planes))),
+        Column("bits", right=True),
+    ]
+    rows = [(layer.tensor, *(_cells(layer) or [""] * planes), str(layer.bits)) for layer in layers]
+    print_table(columns, rows, title=f"Planes in percent of the reference ({about})")
+    notes: dict[tuple[str, ...], list[str]] = {}
     for layer in layers:
-        cells = _cells(layer) or [""] * planes
-        shape = "x".join(map(str, layer.shape))
-        table.add_row(escape(layer.tensor), shape, *cells, f"[bold]{layer.bits}[/]", escape(_note(layer)))
-    wide_console().print(table)
+        if note := _note(layer):
+            notes.setdefault((note,), []).append(layer.tensor)
+    print_notes(notes, ("note",))
+    say("")
     told = sum(layer.weights for layer in layers if layer.suggested)
     weights = sum(layer.weights for layer in layers)
-    print(
+    say(
         f"mean {mean_bits(layers):.2f} bits per weight over {counted(len(layers), 'tensor')}; "
         f"{100 * told / weights:.1f} % of their {counted(weights, 'weight')} have a suggestion"
     )
-    print(
+    console().print(
         f"* structured: below {rule.threshold:g} % beyond chance; ? cannot be told from chance. "
         f"Bits keep these planes and {rule.margin} more; they speak of structure, not of accuracy."
     )
@@ -200,8 +198,8 @@ def _cells(layer: LayerSuggestion) -> list[str]:
 
 def _cell(percent: float, structured: bool, unresolved: bool) -> str:
     if not math.isfinite(percent):
-        return "-"
-    return f"[bold]{percent:.1f}*[/]" if structured else f"{percent:.1f}{'?' if unresolved else ' '}"
+        return "- "
+    return f"{percent:.1f}*" if structured else f"{percent:.1f}{'?' if unresolved else ' '}"
 
 
 def _note(layer: LayerSuggestion) -> str:

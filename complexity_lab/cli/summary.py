@@ -6,10 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from rich.markup import escape
-from rich.table import Table
 
-from complexity_lab.cli.progress import wide_console
+from complexity_lab.cli.terminal import Column, print_table, say
 from complexity_lab.statistics import columns as d
 from complexity_lab.statistics.rounding_results import RoundingResults
 from complexity_lab.statistics.step_results import TrainingResults, TrajectoryResults
@@ -34,15 +32,14 @@ def print_summary(results: Results) -> None:
 
 def _print(title: str, frame: pd.DataFrame, columns: Mapping[str, tuple[str, Text]]) -> None:
     shown = {name: column for name, column in columns.items() if name in frame}
-    table = Table(title=title, title_justify="left", box=None)
-    for index, (label, _) in enumerate(shown.values()):
-        table.add_column(label, justify="left" if index == 0 else "right", no_wrap=index > 0, overflow="fold")
-    for row in frame.head(SHOWN).to_dict("records"):
-        cells = ("-" if pd.isna(row[name]) else escape(text(row[name])) for name, (_, text) in shown.items())
-        table.add_row(*cells)
+    declared = [Column(label, right=index > 0, folds=index == 0) for index, (label, _) in enumerate(shown.values())]
+    rows = [
+        ["-" if pd.isna(row[name]) else text(row[name]) for name, (_, text) in shown.items()]
+        for row in frame.head(SHOWN).to_dict("records")
+    ]
+    print_table(declared, rows, title=title)
     if len(frame) > SHOWN:
-        table.caption = f"{len(frame) - SHOWN} more on the page"
-    wide_console().print(table)
+        say(f"{len(frame) - SHOWN} more on the page")
 
 
 def _number(digits: int) -> Text:

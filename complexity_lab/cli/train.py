@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from complexity_lab.cli.options import split, takes_groups
+from complexity_lab.cli.options import sides_of, split, takes_groups
 
 if TYPE_CHECKING:
     from complexity_lab.momos.method import Method
@@ -63,20 +63,6 @@ class MethodOptions:
             choice=self.choice,
             tile=sides,
         )
-
-
-def sides_of(tile: str) -> tuple[int, int]:
-    """Return rows and columns of a tile such as 2x2.
-
-    Raises:
-        InputError: it is none.
-    """
-    from complexity_lab.errors import InputError
-
-    parts = tile.split("x")
-    if len(parts) != 2 or not all(part.isdigit() for part in parts):
-        raise InputError(f"--tile {tile!r}, wanted rows x columns such as 2x2")
-    return int(parts[0]), int(parts[1])
 
 
 @dataclass(frozen=True)
@@ -141,11 +127,11 @@ def train_cli(
     """
     from complexity_lab.cli.running import going_on
     from complexity_lab.momos.runs import RunConfig
+    from complexity_lab.momos.trackers import tracker_for
     from complexity_lab.study.engine import run_study
     from complexity_lab.study.executors import Executor, available_cores
     from complexity_lab.study.kind import RunOptions
     from complexity_lab.study.single_run import run_plan
-    from complexity_lab.study.trackers import tracker_for
 
     config = RunConfig(
         model=model,

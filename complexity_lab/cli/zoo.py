@@ -9,14 +9,15 @@ from typing import Annotated
 
 import typer
 
+from complexity_lab.cli.command import Command, Group
 from complexity_lab.cli.options import SelectionOptions, takes_groups
 from complexity_lab.counted import counted
 
-app = typer.Typer(help="List what can be surveyed; no network needed.", no_args_is_help=True)
+app = typer.Typer(cls=Group, help="List what can be surveyed; no network needed.", no_args_is_help=True)
 ZooName = Annotated[str, typer.Option("--zoo", help="timm, digits or checkpoints.")]
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 @takes_groups
 def list_cli(
     selection: SelectionOptions,
@@ -47,7 +48,7 @@ def _count(parameters: int | None) -> str:
     return "?" if parameters is None else f"{parameters:,}"
 
 
-@app.command("show")
+@app.command("show", cls=Command)
 def show_cli(
     model: Annotated[str, typer.Argument(help="Name of the model.")],
     zoo: ZooName = "timm",
@@ -63,7 +64,7 @@ def show_cli(
             print(f"{name:<13}{text}")
 
 
-@app.command("catalogue")
+@app.command("catalogue", cls=Command)
 def catalogue_cli(
     out: Annotated[Path | None, typer.Option(help="CSV to write; default: the one in the package.")] = None,
 ) -> None:
