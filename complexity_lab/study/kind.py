@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from complexity_lab.counted import counted
 from complexity_lab.errors import ComplexityLabError
 from complexity_lab.tables.rows import Record, Row
 from complexity_lab.training.records import EpochRecord
@@ -135,7 +136,7 @@ class Kind(ABC, Generic[SpecT]):
 
     def announcement(self, spec: SpecT, tasks: Sequence[Task]) -> str:  # noqa: ARG002
         """Return what is about to be done, in a line."""
-        return f"{len(tasks)} {self.noun}s"
+        return counted(len(tasks), self.noun)
 
 
 @dataclass(frozen=True)

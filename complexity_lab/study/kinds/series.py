@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import Field, StrictInt, field_validator, model_validator
 
+from complexity_lab.counted import counted
 from complexity_lab.errors import ComplexityLabError, InputError, OutputError
 from complexity_lab.files import keep_file, write_atomically, writing
 from complexity_lab.measurement.measured import failed_rows, measure_source
@@ -194,7 +195,7 @@ class SeriesKind(Kind[SeriesSpec]):
     def announcement(self, spec: SeriesSpec, tasks: Sequence[Task]) -> str:
         """Return what is about to be measured."""
         steps = [task.payload.checkpoint.step for task in tasks]
-        return f"{len(steps)} checkpoints of {spec.title}, steps {steps[0]:,} to {steps[-1]:,}"
+        return f"{counted(len(steps), self.noun)} of {spec.title}, steps {steps[0]:,} to {steps[-1]:,}"
 
 
 KIND = SeriesKind()

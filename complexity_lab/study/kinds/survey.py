@@ -9,6 +9,7 @@ from typing import Any, cast, get_args
 
 from pydantic import Field, StrictInt, field_validator, model_validator
 
+from complexity_lab.counted import counted
 from complexity_lab.errors import ComplexityLabError, OutputError
 from complexity_lab.files import keep_file
 from complexity_lab.measurement.spec import MeasurementSpec, spec_of
@@ -204,7 +205,7 @@ class SurveyKind(Kind[SurveySpec]):
     def announcement(self, spec: SurveySpec, tasks: Sequence[Task]) -> str:
         """Return what is about to be measured."""
         seeds = f"initial seeds {', '.join(map(str, spec.seeds))}" if "initial" in spec.states else "no initial weights"
-        return f"{len(tasks)} of {spec.zoo} ({', '.join(spec.states)}; {seeds}; {', '.join(spec.metrics)})"
+        return f"{counted(len(tasks), self.noun)} of {spec.zoo} ({', '.join(spec.states)}; {seeds}; {', '.join(spec.metrics)})"
 
 
 KIND = SurveyKind()

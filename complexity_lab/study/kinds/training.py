@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from pydantic import StrictInt, field_validator, model_validator
 
+from complexity_lab.counted import counted
 from complexity_lab.errors import ComplexityLabError, InputError
 from complexity_lab.measurement.measured import measure_module
 from complexity_lab.measurement.rows import Subject
@@ -252,7 +253,7 @@ class TrainingKind(Kind[TrainingSpec]):
         """Return what is about to be trained."""
         methods, seeds = len(spec.methods()), len(spec.seeds)
         shape = f"{', '.join(spec.models)}; methods: {methods}; seeds: {seeds}"
-        return f"{len(tasks)} runs on {spec.dataset} ({shape})"
+        return f"{counted(len(tasks), self.noun)} on {spec.dataset} ({shape})"
 
 
 KIND = TrainingKind()
