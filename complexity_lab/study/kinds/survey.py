@@ -205,7 +205,8 @@ class SurveyKind(Kind[SurveySpec]):
     def announcement(self, spec: SurveySpec, tasks: Sequence[Task]) -> str:
         """Return what is about to be measured."""
         seeds = f"initial seeds {', '.join(map(str, spec.seeds))}" if "initial" in spec.states else "no initial weights"
-        return f"{counted(len(tasks), self.noun)} of {spec.zoo} ({', '.join(spec.states)}; {seeds}; {', '.join(spec.metrics)})"
+        models = f"{counted(len(tasks), self.noun)} of {spec.zoo}"
+        return f"{models} ({', '.join(spec.states)}; {seeds}; {', '.join(spec.metrics)})"
 
 
 KIND = SurveyKind()
