@@ -25,29 +25,14 @@ types: $(INSTALLED)
 bench: $(INSTALLED)  ## our speed against numpy.sum, pybdm, timm and a bare Python start
 	$(BIN)/complexity-lab bench
 
-TRAININGS := momos_table1_digits momos_every_digits momos_figure3_digits momos_figure4_digits
-WATCHED := learning_digits overfitting_digits overfitting_decay_digits grokking
+SHIPPED := digits learning_digits overfitting_digits overfitting_decay_digits grokking ptq_digits \
+  momos_every_digits momos_figure3_digits momos_figure4_digits momos_table1_digits
 
-results: survey  ## run the studies that ship again: rows into data/, tables and figures into reports/
-	set -e; for study in $(TRAININGS); do \
+results: $(INSTALLED)  ## run the studies that ship again: tables into data/, pages and pictures into reports/
+	set -e; for study in $(SHIPPED); do \
 	  $(BIN)/complexity-lab study run studies/$$study.toml --out runs/$$study; \
-	  rm -rf data/$$study reports/$$study; mkdir -p data/$$study reports/$$study; \
-	  cp -r runs/$$study/runs runs/$$study/epochs runs/$$study/manifest.json data/$$study; \
-	  cp -r runs/$$study/figures runs/$$study/table* reports/$$study; \
+	  $(BIN)/complexity-lab study publish $$study; \
 	done
-	set -e; for study in $(WATCHED); do \
-	  $(BIN)/complexity-lab study run studies/$$study.toml --out runs/$$study; \
-	  rm -rf data/$$study reports/$$study; mkdir -p data/$$study reports/$$study; \
-	  cp -r runs/$$study/steps runs/$$study/series runs/$$study/manifest.json data/$$study; \
-	  cp -r runs/$$study/figures runs/$$study/trajectory.md reports/$$study; \
-	done
-	$(BIN)/complexity-lab study run studies/ptq_digits.toml --out runs/ptq_digits
-	rm -rf data/ptq_digits reports/ptq_digits; mkdir -p data/ptq_digits reports/ptq_digits
-	cp -r runs/ptq_digits/accuracies runs/ptq_digits/layers runs/ptq_digits/sensitivities runs/ptq_digits/manifest.json data/ptq_digits
-	cp -r runs/ptq_digits/figures runs/ptq_digits/quantization.md reports/ptq_digits
-	rm -rf data/digits reports/digits; mkdir -p data/digits reports/digits
-	cp -r runs/digits/models runs/digits/measurements runs/digits/manifest.json data/digits
-	cp -r runs/digits/figures runs/digits/report.html reports/digits
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with make PYTHON=...")'

@@ -24,7 +24,7 @@ def publish_study(
         pictures: figures that ship as PNG; the first one if None.
 
     Raises:
-        InputError: tasks of the study are missing or have failed, or the directory holds no study.
+        InputError: the directory holds no study or no finished task of it, or is one of the folders to be made anew.
         UnknownNameError: there is no figure of a name.
         OutputError: something cannot be written.
     """
@@ -36,6 +36,8 @@ def publish_study(
     from complexity_lab.tables.directory import publish
     from complexity_lab.tables.rows import ROWS
 
+    if run.resolve() in (data.resolve(), report.resolve()):
+        raise InputError(f"{run} is where the results of {name} are published; name the directory of its tables")
     results = open_results(run)
     if not len(results.ok):
         raise InputError(f"{run} holds no finished task of {name}; run the study first")
