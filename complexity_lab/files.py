@@ -59,9 +59,6 @@ def exclusive_lock(lock_file: Path, busy: str) -> Iterator[None]:
         lock.release()
 
 
-alone = exclusive_lock  # until the last caller is gone
-
-
 def keep_file(source: Path, place: Path) -> None:
     """Copy a file into a directory; the same content changes nothing.
 
