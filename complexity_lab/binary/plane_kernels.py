@@ -48,16 +48,16 @@ def real(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float64 if values.dtype == np.float64 else np.float32, copy=False)
 
 
-def outside(flat: np.ndarray, low: np.floating[Any], high: np.floating[Any], room: int) -> np.ndarray | None:
-    """Return the positions of values (1-D) not within ``low`` and ``high``, NaN among them; None if beyond ``room``."""
+def outside(flat: np.ndarray, low: np.floating[Any], high: np.floating[Any], capacity: int) -> np.ndarray | None:
+    """Return the positions of values (1-D) not within ``low`` and ``high``, NaN among them; None if beyond ``capacity``."""
     view = raw(flat)
     kernel = PLANE_KERNELS.get("find_outside", view.dtype, np.dtype(np.int64), work=view.size)
     whole = 0 if kernel is None else view.size - view.size % 64
     rest = real(flat[whole:])
     last = whole + (~((rest >= low) & (rest <= high))).nonzero()[0]
     if kernel is None:
-        return last if last.size <= room else None
-    found = np.empty(room, dtype=np.int64)
+        return last if last.size <= capacity else None
+    found = np.empty(capacity, dtype=np.int64)
     count = kernel(view[:whole], low, high, found)
     return None if count < 0 else np.append(found[:count], last)
 

@@ -94,8 +94,8 @@ def _bracketed(flat: np.ndarray, below: int, above: int) -> Ends | None:
     low, high = sample[lower_at], sample[SAMPLE - 1 - upper_at]
     if not (np.isfinite(low) and np.isfinite(high)):
         return None
-    room = 64 + 2 * flat.size * (lower_at + upper_at + 2) // SAMPLE
-    found = outside(flat, low, high, room)
+    capacity = 64 + 2 * flat.size * (lower_at + upper_at + 2) // SAMPLE
+    found = outside(flat, low, high, capacity)
     if found is None:
         return None
     beyond = real(flat[found])

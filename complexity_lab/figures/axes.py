@@ -41,11 +41,11 @@ def ruler(axes: Axes, side: Side) -> Ruler:
 
 
 def parameters(axes: Axes, side: Side, values: Floats) -> None:
-    """Make it a logarithmic axis of numbers of parameters: 100 k, 1 M, 10 M; of one model, with room around it."""
+    """Make it a logarithmic axis of numbers of parameters: 100 k, 1 M, 10 M; of one model, with a margin around it."""
     finite = values[np.isfinite(values) & (values > 0)]
     least, most = (float(finite.min()), float(finite.max())) if len(finite) else (1.0, 10.0)
-    room = max((most / least) ** 0.04 * 1.04, (6 / (most / least)) ** 0.5)
-    low, high = least / room, most * room
+    margin = max((most / least) ** 0.04 * 1.04, (6 / (most / least)) ** 0.5)
+    low, high = least / margin, most * margin
     axes.set(**{f"{side}scale": "log", f"{side}lim": (low, high)})
     axis = ruler(axes, side)
     subs = (1.0,) if high / low > 300 else (1.0, 3.0) if high / low > 60 else (1.0, 2.0, 5.0)
@@ -84,14 +84,14 @@ def signed(axes: Axes, side: Side, values: Floats, *, threshold: float | None = 
 
 
 def percents(axes: Axes, side: Side, values: Floats) -> None:
-    """Make it a plain axis of percentages with round ticks and a little room."""
+    """Make it a plain axis of percentages with round ticks and a margin."""
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 100.0)
-    room = 0.06 * (high - low) or 1.0
-    axes.set(**{f"{side}lim": (low - room, high + room)})
+    margin = 0.06 * (high - low) or 1.0
+    axes.set(**{f"{side}lim": (low - margin, high + margin)})
     axis = ruler(axes, side)
     axis.set_major_locator(MaxNLocator(nbins=5, steps=NICE))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{numbers.plain(value)}{numbers.GLUE}%"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{numbers.plain(value)}{numbers.NO_BREAK_SPACE}%"))
 
 
 def plain(axes: Axes, side: Side, values: Floats) -> None:
@@ -123,8 +123,8 @@ def steps(axes: Axes, side: Side, values: Floats) -> None:
         axis.set_major_locator(FixedLocator([*([0.0] if low < 0 else []), *ticks[:: -2 if len(ticks) > 5 else -1]]))
         axis.set_minor_locator(NullLocator())
     else:
-        room = 0.03 * float(np.ptp(values)) or 0.5
-        axes.set(**{f"{side}lim": (float(values.min()) - room, float(values.max()) + room)})
+        margin = 0.03 * float(np.ptp(values)) or 0.5
+        axes.set(**{f"{side}lim": (float(values.min()) - margin, float(values.max()) + margin)})
         axis.set_major_locator(MaxNLocator(nbins=5, integer=True, steps=[1, 2, 5, 10]))
     axis.set_major_formatter(FuncFormatter(lambda value, _: numbers.step(value)))  # a new scale brings its own
 

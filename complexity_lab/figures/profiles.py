@@ -18,7 +18,7 @@ FEWEST_FOR_BAND: Final = 3
 
 @dataclass(frozen=True)
 class Profiles:
-    """Columns: along the axis, up, and the spread of each value, shown where one model is alone."""
+    """Columns: along the axis, up, and the spread of each value, shown where one model is drawn by itself."""
 
     along: str
     value: str
@@ -32,7 +32,7 @@ def draw_profiles(axes: Axes, rows: pd.DataFrame, spec: Profiles, marks: dict[st
     models = rows[c.MODEL].nunique()
     by = c.MODEL if models <= MOST_LINES else c.FAMILY
     for _, line in rows.groupby(by, sort=False):
-        _draw_line(axes, line, spec, marks[str(line[c.FAMILY].iloc[0])], alone=models == 1)
+        _draw_line(axes, line, spec, marks[str(line[c.FAMILY].iloc[0])], single=models == 1)
     if models >= FEWEST_FOR_BAND:
         seaborn.lineplot(
             data=rows,
@@ -49,16 +49,16 @@ def draw_profiles(axes: Axes, rows: pd.DataFrame, spec: Profiles, marks: dict[st
         axes.set(xlabel="", ylabel="")
 
 
-def _draw_line(axes: Axes, line: pd.DataFrame, spec: Profiles, mark: theme.Mark, *, alone: bool) -> None:
+def _draw_line(axes: Axes, line: pd.DataFrame, spec: Profiles, mark: theme.Mark, *, single: bool) -> None:
     values = line.groupby(spec.along)[[spec.value, spec.spread]].median()
     look: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.3, "elinewidth": 0.7, "zorder": 3}
     axes.errorbar(
         *(values.index, values[spec.value]),
-        yerr=values[spec.spread].fillna(0) if alone else None,
+        yerr=values[spec.spread].fillna(0) if single else None,
         color=mark.colour,
         marker=mark.marker,
-        markersize=3.2 if alone else 2.4,
-        linewidth=1.2 if alone else 0.55,
-        alpha=1.0 if alone else 0.6,
+        markersize=3.2 if single else 2.4,
+        linewidth=1.2 if single else 0.55,
+        alpha=1.0 if single else 0.6,
         **look,
     )

@@ -77,10 +77,10 @@ class FlatLayout:
             raise InputError(f"padding {self.padding!r}, wanted tensor or vector")
         if self.s < 1:
             raise InputError(f"blocks of s = {self.s} values, wanted at least 1")
-        room = max(self.sizes, default=0) if self.padding == "tensor" else self.values
-        if self.s > room:
+        largest = max(self.sizes, default=0) if self.padding == "tensor" else self.values
+        if self.s > largest:
             whole = "the largest trainable tensor has" if self.padding == "tensor" else "all trainable tensors have"
-            raise InputError(f"blocks of s = {self.s} values, but {whole} {room}; choose a smaller s")
+            raise InputError(f"blocks of s = {self.s} values, but {whole} {largest}; choose a smaller s")
 
     @property
     def values(self) -> int:
@@ -151,10 +151,10 @@ class TileLayout:
         for name, side in (("rows", self.rows), ("columns", self.columns)):
             if side < 1:
                 raise InputError(f"tiles with {side} {name}, wanted at least 1")
-        room = max((prod(shape) for shape in self.shapes), default=0)
-        if self.s > room:
+        largest = max((prod(shape) for shape in self.shapes), default=0)
+        if self.s > largest:
             tile = f"tiles of {self.rows} x {self.columns} values"
-            raise InputError(f"{tile}, but the largest trainable tensor has {room}; choose smaller tiles")
+            raise InputError(f"{tile}, but the largest trainable tensor has {largest}; choose smaller tiles")
 
     @property
     def s(self) -> int:

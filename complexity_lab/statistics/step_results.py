@@ -1,4 +1,4 @@
-"""What can be said of networks that were measured step by step: watched trainings, series, MoMos experiments."""
+"""What can be said of networks that were measured step by step: trajectories, series, MoMos experiments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one trainer: recipes are TOML; MoMos, QAT, watched runs and the digits zoo use it.
+"""The one trainer: recipes are TOML; MoMos, QAT, trajectories and the digits zoo use it.
 
 ``recipe``, ``profiles``, ``schedules`` and ``records`` are values that are readable without torch. ``examples``,
 ``digits``, ``datasets``, ``tasks`` and ``networks`` say what is trained on what. ``trainer`` is the loop; ``run`` puts

@@ -15,7 +15,7 @@ from complexity_lab.training.streams import Streams
 
 Batch = tuple[Tensor, Tensor]  # inputs [batch, ...] and labels int64 [batch]
 EVALUATION_BATCH = 512  # images
-TOGETHER = 2048 * 32**2  # pixels per channel that are augmented at once, a few megabytes
+AUGMENTED_PIXELS = 2048 * 32**2  # pixels per channel that are augmented at once, a few megabytes
 
 
 class Batches:
@@ -52,7 +52,7 @@ class Batches:
         """Return how many batches are augmented at once: RandAugment costs as many calls for many images as for few."""
         if self.augmentation != "randaugment":
             return 1
-        return max(1, TOGETHER // (batch_size * self.size**2))
+        return max(1, AUGMENTED_PIXELS // (batch_size * self.size**2))
 
     def in_order(self, part: Examples) -> Iterator[Batch]:
         """Yield batches of all examples as they are, in order."""

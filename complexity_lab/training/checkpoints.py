@@ -34,7 +34,7 @@ class RunDirectory:
 
         Args:
             config: what decides the weights.
-            metrics: what is watched at every epoch; kept in ``config.json`` too, though it decides nothing.
+            metrics: what is measured at every epoch; kept in ``config.json`` too, though it decides nothing.
 
         Raises:
             PlanMismatchError: it holds another run; the message shows the difference.
@@ -53,7 +53,7 @@ class RunDirectory:
         if not (self.path / CONFIG).exists():
             return
         found = self._json(CONFIG)
-        watched = found.pop(METRICS, None)  # directories of earlier versions do not say
+        measured = found.pop(METRICS, None)  # directories of earlier versions do not say
         differences = [
             f"{key}: there {found.get(key)}, now {config.get(key)}"
             for key in sorted({*found, *config})
@@ -63,10 +63,10 @@ class RunDirectory:
             raise PlanMismatchError(
                 f"{self.path} holds another run ({'; '.join(differences)[:400]}); name a new directory"
             )
-        if watched is not None and set(watched) != set(metrics):
-            there, now = (", ".join(names) or "nothing" for names in (watched, metrics))
+        if measured is not None and set(measured) != set(metrics):
+            there, now = (", ".join(names) or "nothing" for names in (measured, metrics))
             raise PlanMismatchError(
-                f"{self.path} holds a run that watches {there}, and now {now} is to be watched; "
+                f"{self.path} holds a run that watches {there}, and now {now} is to be measured; "
                 "ask for the same metrics, or name a new directory"
             )
 

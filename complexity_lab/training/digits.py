@@ -54,8 +54,8 @@ def split_indices(labels: Tensor, seed: int, test: float, validation: float) -> 
     from sklearn.model_selection import train_test_split  # here: weights from the cache need none of it
 
     rest, held = train_test_split(np.arange(len(labels)), test_size=test, stratify=labels, random_state=seed)
-    fitted, watched = train_test_split(rest, test_size=validation, stratify=labels[rest], random_state=seed)
-    return fitted, watched, held
+    fitted, validated = train_test_split(rest, test_size=validation, stratify=labels[rest], random_state=seed)
+    return fitted, validated, held
 
 
 def divided(inputs: Tensor, labels: Tensor, parts: tuple[np.ndarray, ...], **about: object) -> Splits:

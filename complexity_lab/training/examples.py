@@ -32,7 +32,7 @@ class TrainingExamples(Examples):
 
 
 class ValidationExamples(Examples):
-    """What is watched while weights are fitted, and decides when to stop and which weights are best."""
+    """What decides, while weights are fitted, when to stop and which weights are best."""
 
 
 class TestExamples(Examples):
@@ -47,7 +47,7 @@ class Splits:
 
     Attributes:
         training: the part that is fitted.
-        validation: the part that is watched.
+        validation: decides when to stop and which weights are best.
         test: the part that only finished weights see.
         classes: all labels are below.
         mean: per channel, of pixels scaled to 0..1, that bytes are normalised by; none for inputs that are read as is.

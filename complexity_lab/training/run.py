@@ -105,7 +105,7 @@ class Run:
 
         Args:
             files: directory of this run alone.
-            on_epoch: told every epoch, after it is safe on disk; told again of none when a run is resumed.
+            on_epoch: called with every epoch once it is safe on disk; with none again when a run is resumed.
             stop: asked after every epoch whether to end here, as if training had been planned so.
 
         Raises:
@@ -146,16 +146,16 @@ class Run:
             return False
         self.trainer.load_state_dict(state["trainer"])
         self.treatment.load_state_dict(state["treatment"])
-        told = json.loads(state["told"])
-        self.epochs = [EpochRecord.from_dict(epoch) for epoch in told["epochs"]]
-        self.best_loss, self.best_epoch = told["best_loss"], told["best_epoch"]
-        self.stopped_early, self.seconds = told["stopped_early"], told["seconds"]
+        progress = json.loads(state["progress"])
+        self.epochs = [EpochRecord.from_dict(epoch) for epoch in progress["epochs"]]
+        self.best_loss, self.best_epoch = progress["best_loss"], progress["best_epoch"]
+        self.stopped_early, self.seconds = progress["stopped_early"], progress["seconds"]
         self._save_best(files)  # the process may have been killed just before it did
         return True
 
     def _save(self, files: RunDirectory) -> None:
         """Save the checkpoint, then the best weights, which so are never of an epoch that it does not know."""
-        told = {
+        progress = {
             "epochs": [asdict(epoch) for epoch in self.epochs],
             "best_loss": self.best_loss,
             "best_epoch": self.best_epoch,
@@ -163,7 +163,7 @@ class Run:
             "seconds": self.seconds,
         }
         state = {"trainer": self.trainer.state_dict(), "treatment": self.treatment.state_dict()}
-        files.save_checkpoint({**state, "told": json.dumps(told)})
+        files.save_checkpoint({**state, "progress": json.dumps(progress)})
         self._save_best(files)
 
     def _save_best(self, files: RunDirectory) -> None:

@@ -12,7 +12,7 @@ import torch
 
 from complexity_lab.errors import InputError
 
-SOURCES = ("weights", "order", "data")  # of a network whose training is watched
+SOURCES = ("weights", "order", "data")  # of a network that is measured while it learns
 DRAWN = ("order", "augmentation", "treatment", "dropout")  # of a run
 
 # torch's generator and thread count belong to the process: threads of one process take turns.
@@ -55,7 +55,7 @@ def seeds_of(seed: int) -> dict[str, int]:
 
 
 def generator_of(seed: int, source: str) -> torch.Generator:
-    """Return the generator of one source of a watched training: ``weights``, ``order`` or ``data``.
+    """Return the generator of one source of a training that is measured step by step: ``weights``, ``order`` or ``data``.
 
     Raises:
         InputError: no such source.

@@ -1,4 +1,4 @@
-"""What the networks learn whose training is watched: scikit-learn's digits, and addition modulo a number."""
+"""What networks learn while they are measured: scikit-learn's digits, and addition modulo a number."""
 
 from __future__ import annotations
 

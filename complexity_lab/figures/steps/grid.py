@@ -130,8 +130,8 @@ def around_hundred(axes: Axes, side: Side, values: Floats) -> None:
     """Make it an axis of percentages of a reference, which is a line at 100; it never shows less than half a point."""
     finite = values[np.isfinite(values)]
     low, high = min(float(finite.min(initial=99.7)), 99.7), max(float(finite.max(initial=100.2)), 100.2)
-    room = 0.06 * (high - low)
-    axes.set(**{f"{side}lim": (low - room, high + room)})
+    margin = 0.06 * (high - low)
+    axes.set(**{f"{side}lim": (low - margin, high + margin)})
     (axes.axvline if side == "x" else axes.axhline)(100, color=theme.FAINT, linewidth=0.7, zorder=0)
     ruler(axes, side).set_major_locator(MaxNLocator(nbins=5, steps=NICE))
     ruler(axes, side).set_major_formatter(FuncFormatter(lambda value, _: numbers.plain(round(value, 6))))

@@ -29,5 +29,5 @@ def tensor_planes(results: SurveyResults) -> str | None:
     """Return why there are no bit planes of single tensors, or None if there are."""
     missing = planes(results)
     if missing is None and not results.tensors[c.PLANE].notna().any():
-        return "the survey holds no bit planes of tensors; survey without --no-layers"
+        return "the survey holds no bit planes of tensors; survey without --no-tensor-rows"
     return missing
