@@ -49,7 +49,7 @@ def real(values: np.ndarray) -> np.ndarray:
 
 
 def outside(flat: np.ndarray, low: np.floating[Any], high: np.floating[Any], capacity: int) -> np.ndarray | None:
-    """Return the positions of values (1-D) not within ``low`` and ``high``, NaN among them; None if beyond ``capacity``."""
+    """Return positions of values (1-D) not within ``low`` and ``high``, NaN among them; None if above ``capacity``."""
     view = raw(flat)
     kernel = PLANE_KERNELS.get("find_outside", view.dtype, np.dtype(np.int64), work=view.size)
     whole = 0 if kernel is None else view.size - view.size % 64

@@ -91,7 +91,7 @@ def percents(axes: Axes, side: Side, values: Floats) -> None:
     axes.set(**{f"{side}lim": (low - margin, high + margin)})
     axis = ruler(axes, side)
     axis.set_major_locator(MaxNLocator(nbins=5, steps=NICE))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{numbers.plain(value)}{numbers.NO_BREAK_SPACE}%"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{numbers.plain(value)}{numbers.NBSP}%"))
 
 
 def plain(axes: Axes, side: Side, values: Floats) -> None:

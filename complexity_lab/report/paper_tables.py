@@ -19,7 +19,7 @@ NAMES: Final = ("table1", "table2")  # of studies that are a table of the paper
 _LATEX: Final = {
     **{letter: f"\\{letter}" for letter in "%_&#${}"},
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
-    **{"±": r"$\pm$", "−": "$-$", "–": "--", numbers.NO_BREAK_SPACE: "~"},
+    **{"±": r"$\pm$", "−": "$-$", "–": "--", numbers.NBSP: "~"},
 }
 
 Row = tuple[str, ...]

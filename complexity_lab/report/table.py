@@ -182,7 +182,7 @@ def _cell(column: Column, record: Record) -> Cell:
         return Cell(numbers.DASH, None)
     text = column.text(number)
     if column.sd is not None and math.isfinite(sd := number_of(_read(column.sd, record))):
-        text += f" ±{numbers.NO_BREAK_SPACE}{column.text(sd)}"
+        text += f" ±{numbers.NBSP}{column.text(sd)}"
     if column.low is not None and column.high is not None:
         low, high = (number_of(_read(end, record)) for end in (column.low, column.high))
         text += f" ({column.text(low)} to {column.text(high)})" if math.isfinite(low) and math.isfinite(high) else ""
@@ -226,16 +226,16 @@ def hundredths(value: float) -> str:
 def one_decimal(fraction: float) -> str:
     """Return a fraction in percent with one decimal.
 
-    >>> one_decimal(0.49927).replace(numbers.NO_BREAK_SPACE, " ")
+    >>> one_decimal(0.49927).replace(numbers.NBSP, " ")
     '49.9 %'
     """
-    return f"{signed(100 * fraction)}{numbers.NO_BREAK_SPACE}%"
+    return f"{signed(100 * fraction)}{numbers.NBSP}%"
 
 
 def of_hundred(percent: float) -> str:
     """Return a number that is already in percent.
 
-    >>> of_hundred(-0.0412).replace(numbers.NO_BREAK_SPACE, " ")
+    >>> of_hundred(-0.0412).replace(numbers.NBSP, " ")
     '−0.041 %'
     """
     return numbers.percent(percent / 100)

@@ -55,7 +55,7 @@ def seeds_of(seed: int) -> dict[str, int]:
 
 
 def generator_of(seed: int, source: str) -> torch.Generator:
-    """Return the generator of one source of a training that is measured step by step: ``weights``, ``order`` or ``data``.
+    """Return the generator of one source of random numbers of a training: ``weights``, ``order`` or ``data``.
 
     Raises:
         InputError: no such source.

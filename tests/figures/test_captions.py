@@ -2,7 +2,7 @@
 
 import pytest
 
-from complexity_lab.figures.numbers import NO_BREAK_SPACE, near_hundred
+from complexity_lab.figures.numbers import NBSP, near_hundred
 from complexity_lab.figures.registry import figures_of
 from complexity_lab.statistics import columns as d
 from complexity_lab.tables import columns as c
@@ -19,7 +19,7 @@ def survey(models, rows):
 
 def captions(results):
     return {
-        name: figure.caption(figure.prepare(results)).replace(NO_BREAK_SPACE, " ")
+        name: figure.caption(figure.prepare(results)).replace(NBSP, " ")
         for name, figure in FIGURES.items()
         if figure.applies(results) is None
     }
@@ -109,7 +109,7 @@ def test_planes_in_numbers():
     assert f"{(qubd.loc[qubd[c.PLANE].isna(), d.RATIO] < 1).sum()} of 30 models" in found
     for plane in (0, 2):
         median = qubd.loc[qubd[c.PLANE] == plane, d.RATIO].median()
-        assert near_hundred(100 * median).replace(NO_BREAK_SPACE, " ") in found
+        assert near_hundred(100 * median).replace(NBSP, " ") in found
 
 
 def test_the_caption_of_accuracy_has_both_correlations():

@@ -6,7 +6,7 @@ from matplotlib.text import Text
 from complexity_lab.errors import InputError, UnknownNameError
 from complexity_lab.figures.drawing import draw, not_drawn, paint
 from complexity_lab.figures.labels import metric_label
-from complexity_lab.figures.numbers import NO_BREAK_SPACE
+from complexity_lab.figures.numbers import NBSP
 from complexity_lab.figures.registry import figures_of
 from complexity_lab.figures.steps import conditions
 from complexity_lab.statistics import columns as d
@@ -33,12 +33,12 @@ def prepared(name, results):
 
 
 def caption(name, results):
-    return figures_of("trajectory")[name].caption(prepared(name, results)).replace(NO_BREAK_SPACE, " ")
+    return figures_of("trajectory")[name].caption(prepared(name, results)).replace(NBSP, " ")
 
 
 def texts(canvas):
     """Return every text of a painted figure, legends and tick labels among them."""
-    return {text.get_text().replace(NO_BREAK_SPACE, " ") for text in canvas.findobj(Text) if text.get_visible()}
+    return {text.get_text().replace(NBSP, " ") for text in canvas.findobj(Text) if text.get_visible()}
 
 
 def said(results):
@@ -170,7 +170,7 @@ def test_the_most_significant_plane_is_on_top():
     assert [label.get_text() for label in axes.get_yticklabels()] == ["2", "1", "0"]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "10", "1,000"]
     assert axes.get_ylim() == (3, 0)
-    assert "The lowest is plane 2 at step 1,000, with 97.8 %." in drawing.caption.replace(NO_BREAK_SPACE, " ")
+    assert "The lowest is plane 2 at step 1,000, with 97.8 %." in drawing.caption.replace(NBSP, " ")
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_associations(survey):
 
 def test_the_sentence_has_the_same_words_whatever_the_numbers_are(survey):
     def words(text):
-        return [word for word in text.replace(numbers.NO_BREAK_SPACE, " ").split() if word.strip("(),;:.%").isalpha()]
+        return [word for word in text.replace(numbers.NBSP, " ").split() if word.strip("(),;:.%").isalpha()]
 
     other = synthetic.make_survey(n_models=20, seed=5)
     assert words(lie_below(survey[0].summary)) == words(lie_below(other.summary))

@@ -39,7 +39,7 @@ def test_spreads_and_intervals_are_written_behind_their_numbers():
     spread = Column("y", "x", "", numbers.ratio, sd="low")
     rows = [{"x": 0.5, "low": 0.25, "high": 0.75}, {"x": 0.5, "low": None, "high": 0.75}]
     table = sortable(rows, (interval, spread), name="t", about="")
-    texts = [[cell.text.replace(numbers.NO_BREAK_SPACE, " ") for cell in row] for row in table.rows]
+    texts = [[cell.text.replace(numbers.NBSP, " ") for cell in row] for row in table.rows]
     assert texts == [["0.500 (0.250 to 0.750)", "0.500 ± 0.250"], ["0.500", "0.500"]]
 
 

@@ -98,7 +98,7 @@ def caption(table: pd.DataFrame) -> str:
         "whose planes cannot tell. Without a structured plane the median rise is "
         f"{numbers.significant(float(none.median()))} nats ({len(none):,} layers), with one or more "
         f"{numbers.significant(float(some.median()))} ({len(some):,}); red: medians. ρ: rank correlation within a "
-        f"network, median over models, 95{numbers.NO_BREAK_SPACE}% bootstrap interval."
+        f"network, median over models, 95{numbers.NBSP}% bootstrap interval."
     )
 
 

@@ -96,7 +96,7 @@ def caption(table: pd.DataFrame) -> str:
         f"Mean bits per weight that the planes suggest, margin {int(table[c.MARGIN].iloc[0])}, and the fewest bits for "
         f"all tensors from which on no more than {TOLERANCE:g} point of test accuracy is lost; means over seeds with "
         f"their range. The suggestion is at least the need, {panel}, for {more} of {numbers.models(len(first))}. "
-        f"ρ: Spearman's rank correlation over models, 95{numbers.NO_BREAK_SPACE}% bootstrap interval."
+        f"ρ: Spearman's rank correlation over models, 95{numbers.NBSP}% bootstrap interval."
     )
 
 

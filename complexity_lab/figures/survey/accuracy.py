@@ -94,7 +94,7 @@ def _in_words(found: RankCorrelation) -> str:
     low, middle, high = (
         f"{value:.2f}".replace("-", "−") for value in (found.rho.low, found.rho.estimate, found.rho.high)
     )
-    return f"ρ{numbers.NO_BREAK_SPACE}={numbers.NO_BREAK_SPACE}{middle} ({low} to {high}; {numbers.p_value(found.p_value)})"
+    return f"ρ{numbers.NBSP}={numbers.NBSP}{middle} ({low} to {high}; {numbers.p_value(found.p_value)})"
 
 
 def _applies(results: SurveyResults) -> str | None:

@@ -54,7 +54,7 @@ def caption(table: pd.DataFrame) -> str:
         "bytes of the packed sign bits, unless the name gives another payload. Models that became simpler: "
         + ", ".join(shares)
         + (". Boxes: quartiles; whiskers: 5 to 95 %." if boxes else ".")
-        + f" At the right: share that became simpler, with its 95{numbers.NO_BREAK_SPACE}% Wilson interval."
+        + f" At the right: share that became simpler, with its 95{numbers.NBSP}% Wilson interval."
     )
 
 

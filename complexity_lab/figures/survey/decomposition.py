@@ -172,13 +172,11 @@ def _draw_bars(table: pd.DataFrame, figure: Canvas) -> None:
 def _cell(percent: float) -> str:
     """Return a percentage that fits its column.
 
-    >>> [_cell(value).replace(numbers.NO_BREAK_SPACE, " ") for value in (-1.234, -0.00062, 0.0)]
+    >>> [_cell(value).replace(numbers.NBSP, " ") for value in (-1.234, -0.00062, 0.0)]
     ['−1.2 %', '> −0.001 %', '0 %']
     """
     if 0 < abs(percent) < 0.001:
-        return (
-            f"{'<' if percent > 0 else '>'}{numbers.NO_BREAK_SPACE}{numbers.percent(float(np.sign(percent)) * 1e-5, 1)}"
-        )
+        return f"{'<' if percent > 0 else '>'}{numbers.NBSP}{numbers.percent(float(np.sign(percent)) * 1e-5, 1)}"
     return numbers.percent(percent / 100)
 
 

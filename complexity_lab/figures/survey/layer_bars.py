@@ -129,7 +129,7 @@ def _draw_model(axes: Axes, rows: pd.DataFrame) -> None:
     draw_bars(axes, rows[CHANGE_PERCENT].tolist(), rows[SD_PERCENT].tolist(), colours)
     layer_ticks(axes, rows[c.TENSOR].astype(str).tolist(), MOST_NAMED, theme.PAGE_WIDTH)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=NICE))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{numbers.plain(value)}{numbers.NO_BREAK_SPACE}%"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{numbers.plain(value)}{numbers.NBSP}%"))
     axes.grid(axis="y")
     total = numbers.near_hundred(100 * float(rows[TOTAL].iloc[0]))
     axes.set_title(f"{rows[c.MODEL].iloc[0]}: {total} as a whole", fontsize=7, loc="left")

@@ -50,7 +50,7 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
     norm = heat.change_norm(cells.to_numpy(float).ravel())
     heat.draw_heat(axes, cells, norm)
     ticks = np.linspace(0, 1, 6)
-    axes.set_xticks(BINS * ticks, [f"{100 * tick:.0f}{numbers.NO_BREAK_SPACE}%" for tick in ticks])
+    axes.set_xticks(BINS * ticks, [f"{100 * tick:.0f}{numbers.NBSP}%" for tick in ticks])
     axes.set_xlabel(f"depth (position among the model's matrices, {order_label(table[c.ORDER])})")
     _name_rows(axes, table, list(strips))
     heat.change_bar(figure, norm, [axes], "change of the tensor's BDM", pad=0.015, aspect=30, shrink=0.95)

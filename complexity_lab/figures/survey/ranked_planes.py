@@ -96,7 +96,7 @@ def _counted(totals: pd.DataFrame) -> str:
     share = wilson(below, len(totals))
     return (
         f" {below} of {numbers.models(len(totals))} ({numbers.percent(share.estimate)}; 95 % Wilson interval "
-        f"{numbers.share_range(share.low, share.high)}) lie below 100{numbers.NO_BREAK_SPACE}%."
+        f"{numbers.share_range(share.low, share.high)}) lie below 100{numbers.NBSP}%."
     )
 
 

@@ -49,7 +49,7 @@ def _metric(row: Record) -> str:
 def percent(ratio: float) -> str:
     """Return a ratio in percent.
 
-    >>> percent(0.97).replace(numbers.NO_BREAK_SPACE, " ")
+    >>> percent(0.97).replace(numbers.NBSP, " ")
     '97.0 %'
     """
     return numbers.near_hundred(100 * ratio)

@@ -65,7 +65,7 @@ METRIC_COLUMNS = (
         "share below 1",
         lambda row: row.below.estimate,
         "with its 95 % Wilson interval",
-        lambda value: f"{100 * value:.0f}{numbers.NO_BREAK_SPACE}%",
+        lambda value: f"{100 * value:.0f}{numbers.NBSP}%",
         low=lambda row: row.below.low,
         high=lambda row: row.below.high,
     ),
@@ -89,8 +89,8 @@ def lie_below(found: ZooSummary) -> str:
     )
     return (
         f"{metric_label(found.metric)}: {found.n_below} of {numbers.models(found.n_compared)} lie below 1 (95"
-        f"{numbers.NO_BREAK_SPACE}% Wilson interval {numbers.share_range(found.below.low, found.below.high)}), {found.n_above} "
-        f"above; median {middle} (95{numbers.NO_BREAK_SPACE}% bootstrap interval {low} to {high}), range "
+        f"{numbers.NBSP}% Wilson interval {numbers.share_range(found.below.low, found.below.high)}), {found.n_above} "
+        f"above; median {middle} (95{numbers.NBSP}% bootstrap interval {low} to {high}), range "
         f"{numbers.ratio(found.lowest_ratio)} to {numbers.ratio(found.highest_ratio)}; Wilcoxon signed rank of log "
         f"ratios {numbers.p_value(found.wilcoxon_p)}; q ≤ 0.05 against the own seeds in {found.n_significant} of "
         f"{found.n_tested} tested, {found.n_significant_below} of them below 1."
