@@ -28,7 +28,7 @@ def publish_study(
         UnknownNameError: there is no figure of a name.
         OutputError: something cannot be written.
     """
-    from complexity_lab.errors import InputError
+    from complexity_lab.errors import InputError, UnknownNameError, nearest_names
     from complexity_lab.figures.drawing import draw, save
     from complexity_lab.report.page import write_page
     from complexity_lab.statistics.results import open_results
@@ -36,11 +36,19 @@ def publish_study(
     from complexity_lab.tables.directory import publish
     from complexity_lab.tables.rows import ROWS
 
+    if Path(name).name != name or name in (".", ".."):
+        raise InputError(f"{name!r} is no name of a study; wanted that of a file such as studies/digits.toml, digits")
     if run.resolve() in (data.resolve(), report.resolve()):
         raise InputError(f"{run} is where the results of {name} are published; name the directory of its tables")
     results = open_results(run)
     if not len(results.ok):
         raise InputError(f"{run} holds no finished task of {name}; run the study first")
+    drawings = draw(results, results.manifest.figures or None)  # before anything is replaced
+    shown = [each for each in drawings if each.name in pictures] if pictures else drawings[:1]
+    unknown = sorted(set(pictures or ()) - {each.name for each in drawings})
+    if unknown:
+        known = tuple(each.name for each in drawings)
+        raise UnknownNameError(f"the study draws no figure {unknown[0]!r}{nearest_names(unknown[0], known)}")
     for folder in (data, report):
         _empty(folder)
     publish(run, data, [row.TABLE for row in ROWS if row.TABLE not in UNPUBLISHED])
@@ -48,8 +56,6 @@ def publish_study(
         if (run / extra).exists():
             with writing(data):
                 write_atomically(data / extra, (run / extra).read_bytes())
-    drawings = draw(results, results.manifest.figures or None)
-    shown = [each for each in drawings if each.name in pictures] if pictures else drawings[:1]
     save(shown, report, formats=("png",))
     write_page(results, drawings, report / "report.html")
     if isinstance(results, TrainingResults):
