@@ -19,7 +19,8 @@ from complexity_lab.statistics.rounding_results import RoundingResults
 from complexity_lab.statistics.step_results import TrainingResults, TrajectoryResults
 from complexity_lab.statistics.survey_results import SurveyResults
 from complexity_lab.tables.arrow import to_arrow, to_frame
-from complexity_lab.tables.directory import FORMAT, Commit, StudyDirectory
+from complexity_lab.tables.commit import Commit
+from complexity_lab.tables.directory import FORMAT, StudyDirectory
 from complexity_lab.tables.rows import Measurement, Model, Row
 
 CLASSES: dict[str, type[Results]] = {

@@ -45,7 +45,7 @@ def series_cli(
     from complexity_lab.study.kind import RunOptions
     from complexity_lab.study.kinds.series import SeriesSpec, find_series, series_plan
     from complexity_lab.tables import columns as c
-    from complexity_lab.tables.directory import part_stem
+    from complexity_lab.tables.commit import part_stem
     from complexity_lab.weights.order import checked_rule
 
     plan = series_plan(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from complexity_lab.errors import ComplexityLabError, OutputError
+from complexity_lab.files import writing
 from complexity_lab.study.identity import identities
 from complexity_lab.study.kind import Failure, Kind, RunOptions, Task, TaskContext
 from complexity_lab.study.workers import end_with
-from complexity_lab.tables.directory import Commit, StudyDirectory
+from complexity_lab.tables.commit import Commit
+from complexity_lab.tables.directory import StudyDirectory
 from complexity_lab.tables.rows import OK, Record, Row
 
 
@@ -29,8 +30,7 @@ class TaskCall:
     metadata: dict[str, str]
     options: RunOptions = field(default_factory=RunOptions)
     threads: int = 1
-    in_worker: bool = False  # whether it runs in a process that serves tasks only
-    parent: int = field(default_factory=os.getpid)  # the process that runs the study
+    parent: int | None = None  # the process that runs the study, where the worker has to end with it
 
     @property
     def context(self) -> TaskContext:
@@ -67,7 +67,7 @@ def run_task(call: TaskCall) -> Outcome:
     Raises:
         OutputError: the rows cannot be written.
     """
-    if call.in_worker:
+    if call.parent is not None:
         end_with(call.parent)
     directory = StudyDirectory(call.directory)
     directory.mark_running(call.task.key)
@@ -75,11 +75,16 @@ def run_task(call: TaskCall) -> Outcome:
     inputs = tuple(asdict(found) for found in identities(call.task.inputs))
     try:
         rows = list(call.kind.run(call.task.payload, call.context))
+        outcome = _finish(call, directory, rows, time.perf_counter() - started, inputs)
     except OutputError:
         raise
-    except Exception as error:  # noqa: BLE001 - one task that fails becomes its record and must not stop the others
-        rows = [call.kind.failed(call.task.payload, Failure.of(error))]
-    return _finish(call, directory, rows, time.perf_counter() - started, inputs)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - one task that fails becomes its record, others go on
+        failed = call.kind.failed(call.task.payload, Failure.of(error))
+        return _finish(call, directory, [failed], time.perf_counter() - started, inputs)
+    if outcome.status == OK:
+        with writing(call.directory):
+            call.kind.tidy(call.task.payload, call.context)
+    return outcome
 
 
 def fail_task(call: TaskCall, failure: Failure) -> Outcome:
@@ -94,8 +99,6 @@ def _finish(
     record, others = _record_of(call, rows)
     record = replace(record, seconds=record.seconds if record.seconds is not None else seconds)
     directory.write(call.commit(record, inputs), [record, *others], study=call.study, metadata=call.metadata)
-    if record.status == OK:
-        call.kind.tidy(call.task.payload, call.context)
     return Outcome(call.task.key, record.status, record.error, seconds)
 
 

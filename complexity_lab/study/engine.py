@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from complexity_lab.errors import InputError
+from complexity_lab.counted import counted
+from complexity_lab.errors import InputError, PlanMismatchError
 from complexity_lab.files import write_atomically, writing
 from complexity_lab.study.call import Outcome, TaskCall, fail_task
 from complexity_lab.study.executors import Executor, WorkerDied, available_cores, free_memory, waves
@@ -15,7 +16,8 @@ from complexity_lab.study.identity import FileIdentity
 from complexity_lab.study.kind import Failure, RunOptions, Task
 from complexity_lab.study.manifest import new_manifest
 from complexity_lab.study.plan import Plan
-from complexity_lab.tables.directory import Commit, StudyDirectory, read_manifest
+from complexity_lab.tables.commit import Commit
+from complexity_lab.tables.directory import StudyDirectory, read_manifest
 from complexity_lab.tables.provenance import versions
 from complexity_lab.tables.rows import OK
 
@@ -104,7 +106,7 @@ def run_study(
         progress: called before the first and after every task.
 
     Raises:
-        PlanMismatchError: the directory holds another plan.
+        PlanMismatchError: the directory holds another plan, or finished tasks that this one has not.
         InputError: ``limit`` or ``jobs`` below 1, or nothing of the plan can work.
         OutputError: the directory cannot be written, is full, or another process is at work in it.
         KeyboardInterrupt: the run was interrupted; finished tasks are kept.
@@ -117,9 +119,10 @@ def run_study(
     with store.exclusive():
         interrupted = store.running()
         store.prepare(new_manifest(plan))
-        repeated = _forget_outdated(store, tasks, retry_failed)
+        done, repeated = _still_done(store, tasks, retry_failed)
+        if limit is None and not plan.plugin.open_ended:
+            _refuse_foreign(done, tasks, store)
         _keep_text(plan, store)
-        done = store.commits()
         calls = _calls(plan, store, [task for task in tasks if task.key not in done], options, executor.threads)
         plan.plugin.prepare(plan.spec, store.path, options)
         meter = _Meter(calls, len(tasks) - len(calls), repeated, progress)
@@ -150,30 +153,59 @@ def planned_tasks(plan: Plan, options: RunOptions | None = None, limit: int | No
     """Return the tasks of a plan, or its first so many.
 
     Raises:
-        InputError: ``limit`` is below 1, or two tasks have one key.
+        InputError: ``limit`` is below 1, two tasks have one key, or a key is no text.
     """
     if limit is not None and limit < 1:
         raise InputError(f"--limit {limit}, wanted 1 or more")
     tasks = list(plan.plugin.tasks(plan.spec, options or RunOptions()))
+    for task in tasks:
+        if not task.key.isprintable() and _is_no_text(task.key):
+            raise InputError(f"{task.key!a} is no text, wanted a {plan.plugin.noun} named in UTF-8; rename it")
     twice = len(tasks) - len({task.key for task in tasks})
     if twice:
         raise InputError(f"{twice} {plan.plugin.noun}s of the plan have the name of another; wanted each once")
     return tasks[:limit]
 
 
-def _forget_outdated(store: StudyDirectory, tasks: Sequence[Task], retry_failed: bool) -> tuple[str, ...]:
-    """Remove rows that are damaged or whose weights were replaced, and failed ones if asked; return the former."""
+def _is_no_text(key: str) -> bool:
+    """Tell whether a name has bytes that are not UTF-8, as Python carries them from file names."""
+    return any("\ud800" <= character <= "\udfff" for character in key)
+
+
+def _still_done(
+    store: StudyDirectory, tasks: Sequence[Task], retry_failed: bool
+) -> tuple[dict[str, Commit], tuple[str, ...]]:
+    """Remove rows that are damaged or whose weights were replaced, and failed ones if asked.
+
+    Returns:
+        The records that stand, and the tasks that were damaged or whose weights were replaced.
+    """
     damaged = store.resume()
     commits = store.commits()
-    planned = {task.key for task in tasks}
-    changed = [key for key, commit in commits.items() if key in planned and not _inputs_hold(commit)]
-    failed = [key for key, commit in commits.items() if retry_failed and commit.status != OK]
+    planned = [task.key for task in tasks if task.key in commits]
+    changed = [key for key in planned if not _inputs_hold(commits[key])]
+    failed = [key for key in planned if retry_failed and commits[key].status != OK]
     store.forget({*changed, *failed})
-    return tuple(sorted({*damaged, *changed}))
+    for key in {*changed, *failed}:
+        del commits[key]
+    return commits, tuple(sorted({*damaged, *changed}))
 
 
 def _inputs_hold(commit: Commit) -> bool:
-    return all(FileIdentity(**found).still_holds() for found in commit.inputs)
+    try:
+        return all(FileIdentity(**found).still_holds() for found in commit.inputs)
+    except TypeError:  # edited into something that is no identity
+        return False
+
+
+def _refuse_foreign(done: Mapping[str, Commit], tasks: Sequence[Task], store: StudyDirectory) -> None:
+    """Refuse records of tasks that a whole plan has not: their rows would be in every table."""
+    foreign = sorted(set(done) - {task.key for task in tasks})
+    if foreign:
+        raise PlanMismatchError(
+            f"{store.path} holds {counted(len(foreign), 'task')} that the plan has not, such as {foreign[0]!r}, "
+            "probably of another version; name a new directory with --out"
+        )
 
 
 def _keep_text(plan: Plan, store: StudyDirectory) -> None:
@@ -216,7 +248,8 @@ def _outcomes(
     suspects = [call for call in calls if call.task.key in interrupted and not watched]
     for call in suspects:
         yield _run_isolated(call, executor, store)
-    rest = [call for call in calls if call not in suspects]
+    suspected = {call.task.key for call in suspects}
+    rest = [call for call in calls if call.task.key not in suspected]
     for concurrency, wave in waves(rest, executor.jobs, free_memory()):
         yield from _run_wave(wave, replace(executor, jobs=concurrency), executor, store)
 
@@ -269,7 +302,7 @@ def _result(plan: Plan, store: StudyDirectory, tasks: Sequence[Task], done: int)
         ok=sum(commit.status == OK for commit in counted.values()),
         failed={key: commit.error or "no reason recorded" for key, commit in counted.items() if commit.status != OK},
         missing=tuple(sorted(planned - set(commits))),
-        strangers=tuple(store.strangers()),
+        strangers=tuple(store.strangers(commits)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from complexity_lab.errors import ComplexityLabError, InputError, UnreachableError
 from complexity_lab.study.call import Outcome, TaskCall, run_task
-from complexity_lab.study.workers import kill_workers, workers_end_with_me
+from complexity_lab.study.workers import end_with, kill_workers, workers_end_with_me
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +50,11 @@ class Executor:
         if self.backend not in get_args(Backend):
             raise InputError(f"--backend {self.backend!r}, wanted {' or '.join(get_args(Backend))}")
 
+    @property
+    def owns_workers(self) -> bool:
+        """Whether the workers are ours, to end with this process; those of a given scheduler serve others too."""
+        return self.scheduler is None
+
     def run(self, calls: Sequence[TaskCall], *, isolated: bool = False) -> Iterator[Outcome]:
         """Yield outcomes as tasks finish, in any order.
 
@@ -73,7 +79,8 @@ class Executor:
                     pre_dispatch=self.jobs,  # and this keeps it at one at a time
                 )
                 run: Callable[..., Any] = joblib.delayed(run_task)
-                yield from parallel(run(replace(call, in_worker=True)) for call in calls)
+                parent = os.getpid() if self.owns_workers else None
+                yield from parallel(run(replace(call, parent=parent)) for call in calls)
         except (BrokenProcessPool, *_dask_losses()) as error:
             if "un-serialize" in str(error):  # loky's word for a task that the worker cannot make sense of
                 name = calls[0].kind.name
@@ -95,7 +102,9 @@ class Executor:
                 with self._dask_client(), joblib.parallel_config(backend="dask"):
                     yield
             else:
-                with joblib.parallel_config(backend="loky", inner_max_num_threads=self.threads):
+                # before their first task, whose imports take seconds
+                ending = {"initializer": end_with, "initargs": (os.getpid(),)}
+                with joblib.parallel_config(backend="loky", inner_max_num_threads=self.threads, **ending):
                     yield
 
     @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from complexity_lab.study.kind import Task
-from complexity_lab.tables.directory import Commit
+from complexity_lab.tables.commit import Commit
 from complexity_lab.tables.rows import OK
 
 FEWEST = 3  # finished tasks, below which no line is drawn through them

@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from filelock import FileLock
 from complexity_lab.errors import InputError, OutputError, PlanMismatchError
 from complexity_lab.files import exclusive_lock, write_atomically, writing
 from complexity_lab.tables.arrow import row_type, schema, to_arrow, to_frame, to_parquet
+from complexity_lab.tables.commit import Commit, Part, part_stem
 from complexity_lab.tables.rows import ROWS, Row
 
 if TYPE_CHECKING:
@@ -39,49 +40,6 @@ WRITE_LOCK = ".write.lock"  # held while the parts of one task appear
 RUNNING = ".running"
 OWNED_FILES = re.compile(r"\..*\.tmp|.*-[0-9a-f]{64}\.(parquet|json)")
 """Names that may be removed when they are of no record; a user's notes may lie beside them."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """What the rows of a task in one table are: how many, and the SHA-256 of the file."""
-
-    rows: int
-    sha256: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Commit:
-    """The record that a task is finished.
-
-    Attributes:
-        task: its key.
-        plan_hash: of the plan it was done for.
-        directory_id: of the directory it was done for; one made anew has another.
-        parts: by table.
-        status: ok or failed.
-        error: why it failed, in one sentence.
-        seconds: wall time.
-        inputs: identities of the files that were measured, see ``study.identity``.
-    """
-
-    task: str
-    plan_hash: str
-    directory_id: str
-    parts: Mapping[str, Part]
-    status: str = "ok"
-    error: str | None = None
-    seconds: float = 0.0
-    inputs: Sequence[Mapping[str, Any]] = ()
-
-    @classmethod
-    def read(cls, path: Path) -> Commit | None:
-        """Return the record in a file; None if it is damaged."""
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            parts = {str(table): Part(int(part["rows"]), str(part["sha256"])) for table, part in found["parts"].items()}
-            return cls(**{**found, "parts": parts})
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return None
 
 
 @dataclass(frozen=True)
@@ -102,13 +60,21 @@ class StudyDirectory:
             if (self.path / MANIFEST).exists():
                 found = read_manifest(self.path)
                 refuse_other_plan(found, manifest, self.path)
+                if "published" in found:
+                    raise OutputError(f"{self.path} holds published tables, which no study goes on with; use --out")
                 self._add_run(found, manifest)
                 return True
-            if self.path.exists() and any(not path.name.startswith(".") for path in self.path.iterdir()):
-                raise OutputError(f"{self.path} is not empty and not a study; name a new directory with --out")
+            self._refuse_foreign()
             self.path.mkdir(parents=True, exist_ok=True)
             self._write_manifest(manifest)  # first: whatever comes after can be made again by the next run
             return False
+
+    def _refuse_foreign(self) -> None:
+        """Leave a directory that holds something else as it is."""
+        if (self.path / MANIFEST).exists() or not self.path.exists():
+            return
+        if any(not path.name.startswith(".") for path in self.path.iterdir()):
+            raise OutputError(f"{self.path} is not empty and not a study; name a new directory with --out")
 
     def _write_manifest(self, manifest: Mapping[str, Any]) -> None:
         write_atomically(self.path / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
@@ -124,12 +90,14 @@ class StudyDirectory:
         """Keep other processes from running a study in the directory; the lock dies with the process.
 
         Raises:
-            OutputError: another process is at work in it, or it cannot be created.
+            OutputError: another process is at work in it, it cannot be created, or holds files that are not a study.
         """
-        with writing(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
         busy = f"another process is at work in {self.path}; wait for it or use --out"
-        with exclusive_lock(self.path / STUDY_LOCK, busy):
+        with ExitStack() as held:
+            with writing(self.path):
+                self._refuse_foreign()
+                self.path.mkdir(parents=True, exist_ok=True)
+                held.enter_context(exclusive_lock(self.path / STUDY_LOCK, busy))
             yield
 
     def commits(self) -> dict[str, Commit]:
@@ -149,14 +117,26 @@ class StudyDirectory:
         with writing(self.path), FileLock(self.path / WRITE_LOCK):
             self.forget_running()
             manifest = read_manifest(self.path)
-            damaged = [key for key, commit in self.commits().items() if not self._intact(commit, manifest)]
+            commits = self.commits()
+            damaged = [key for key, commit in commits.items() if not self._intact(commit, manifest)]
             self._forget(damaged)
-            kept = {f"{part_stem(key)}.{suffix}" for key in self.commits() for suffix in ("parquet", "json")}
+            for key in damaged:
+                del commits[key]
+            kept = self._files(commits)
+            for path in self.path.glob(".*.tmp"):
+                path.unlink()  # half a manifest, or half a file that all tasks share
             for folder in self._folders():
                 for path in folder.iterdir():
-                    if OWNED_FILES.fullmatch(path.name) and path.name not in kept:
+                    if OWNED_FILES.fullmatch(path.name) and (folder.name, path.name) not in kept:
                         path.unlink()
             return damaged
+
+    @staticmethod
+    def _files(commits: Mapping[str, Commit]) -> set[tuple[str, str]]:
+        """Return the folder and the name of every file of these records."""
+        stems = {key: part_stem(key) for key in commits}
+        parts = {(table, f"{stems[key]}.parquet") for key, commit in commits.items() for table in commit.parts}
+        return parts | {(COMMITS, f"{stem}.json") for stem in stems.values()}
 
     def _folders(self) -> list[Path]:
         names = (COMMITS, *(row.TABLE for row in ROWS))
@@ -172,31 +152,44 @@ class StudyDirectory:
     def _part(self, table: str, task: str) -> Path:
         return self.path / table / f"{part_stem(task)}.parquet"
 
-    def strangers(self) -> list[str]:
-        """Return Parquet files in the folders of tables that are of no record, relative to the directory."""
-        known = {f"{part_stem(key)}.parquet" for key in self.commits()}
+    def strangers(self, commits: Mapping[str, Commit] | None = None) -> list[str]:
+        """Return Parquet files in the folders of tables that are of no record, relative to the directory.
+
+        Args:
+            commits: what ``commits()`` gave, where reading them once more would take long.
+        """
+        known = self._files(self.commits() if commits is None else commits)
         return sorted(
             f"{folder.name}/{path.name}"
             for folder in self._folders()
             for path in folder.glob("*.parquet")
-            if path.name not in known
+            if (folder.name, path.name) not in known
         )
 
     def mark_running(self, task: str) -> None:
-        """Note that a worker has begun a task; the note goes when its rows are written."""
+        """Note that a worker has begun a task; the note goes when its rows are written.
+
+        Raises:
+            OutputError: the directory was removed, or cannot be written.
+        """
         with writing(self.path):
-            (self.path / RUNNING).mkdir(parents=True, exist_ok=True)
+            self._refuse_removed(task)
+            (self.path / RUNNING).mkdir(exist_ok=True)
             write_atomically(self.path / RUNNING / part_stem(task), task.encode())
 
     def running(self) -> set[str]:
         """Return the tasks that were begun and not finished."""
-        notes = (path for path in (self.path / RUNNING).glob("*") if not path.name.startswith("."))
-        return {path.read_text(encoding="utf-8", errors="replace") for path in notes}
+        found = set()
+        for note in (self.path / RUNNING).glob("[!.]*"):
+            with suppress(FileNotFoundError):  # a worker has just finished it
+                found.add(note.read_text(encoding="utf-8"))
+        return found
 
     def forget_running(self) -> None:
         """Remove the notes of tasks that were begun."""
-        for note in (self.path / RUNNING).glob("*"):
-            note.unlink(missing_ok=True)
+        with writing(self.path):
+            for note in (self.path / RUNNING).glob("*"):
+                note.unlink(missing_ok=True)
 
     def forget(self, tasks: Iterable[str]) -> None:
         """Remove the records and rows of tasks, which will then be done again."""
@@ -224,15 +217,25 @@ class StudyDirectory:
         by_table: dict[type[Row], list[Row]] = {}
         for row in rows:
             by_table.setdefault(type(row), []).append(row)
+        files = {  # all of them before the first is written: rows of a wrong type leave nothing
+            kind.TABLE: to_parquet(to_arrow(kind, found, study=study, metadata=metadata))
+            for kind, found in by_table.items()
+        }
+        parts = {
+            kind.TABLE: Part(len(found), hashlib.sha256(files[kind.TABLE]).hexdigest())
+            for kind, found in by_table.items()
+        }
+        with writing(self.path):
+            self._refuse_removed(commit.task)  # to lock in a directory is to make it
         with writing(self.path), FileLock(self.path / WRITE_LOCK):
             self._refuse_other_directory(commit)
-            parts = {}
-            for kind, found in by_table.items():
-                data = to_parquet(to_arrow(kind, found, study=study, metadata=metadata))
-                path = self._part(kind.TABLE, commit.task)
+            for folder in self._folders():  # an earlier attempt may have been killed after its first part
+                if folder.name not in (COMMITS, *files):
+                    self._part(folder.name, commit.task).unlink(missing_ok=True)
+            for table, data in files.items():
+                path = self._part(table, commit.task)
                 path.parent.mkdir(exist_ok=True)
                 write_atomically(path, data)
-                parts[kind.TABLE] = Part(len(found), hashlib.sha256(data).hexdigest())
             (self.path / COMMITS).mkdir(exist_ok=True)
             content = json.dumps(asdict(commit) | {"parts": {name: asdict(part) for name, part in parts.items()}})
             write_atomically(self.path / COMMITS / f"{part_stem(commit.task)}.json", content.encode())
@@ -244,15 +247,14 @@ class StudyDirectory:
         except InputError:
             found = None
         if found != commit.directory_id:
-            raise OutputError(
-                f"{self.path} was removed or made anew while {commit.task} was measured; its rows are dropped"
-            )
+            raise OutputError(self._gone(commit.task))
 
+    def _refuse_removed(self, task: str) -> None:
+        if not (self.path / MANIFEST).exists():
+            raise OutputError(self._gone(task))
 
-def part_stem(task: str) -> str:
-    """Return the name of a task's files without suffix: readable, safe on every file system, unique."""
-    readable = re.sub(r"[^A-Za-z0-9._-]+", "_", task)[:80].strip(".")
-    return f"{readable}-{hashlib.sha256(task.encode()).hexdigest()}"
+    def _gone(self, task: str) -> str:
+        return f"{self.path} was removed or made anew while {task} was measured; its rows are dropped"
 
 
 def _digest(path: Path) -> str | None:
@@ -278,10 +280,23 @@ def read_manifest(directory: Path) -> dict[str, Any]:
         raise InputError(f"{directory / MANIFEST} is damaged (no JSON object); run the study in a new directory")
     if manifest.get("format") != FORMAT:
         raise InputError(_other_version(directory, manifest))
-    missing = [key for key in ("kind", "plan", "plan_hash", "directory_id", "runs") if not manifest.get(key)]
-    if missing:
-        raise InputError(f"{directory / MANIFEST} is damaged (no {missing[0]}); run the study in a new directory")
+    wrong = [key for key, kind in _TYPES.items() if not (manifest.get(key) and isinstance(manifest[key], kind))]
+    if not wrong and not all(isinstance(each, dict) for each in manifest["runs"]):
+        wrong = ["runs"]
+    if not wrong and not _lists_parts(manifest.get("published", {})):
+        wrong = ["published"]
+    if wrong:
+        raise InputError(f"{directory / MANIFEST} is damaged (no {wrong[0]}); run the study in a new directory")
     return manifest
+
+
+_TYPES: dict[str, type] = {"kind": str, "plan": dict, "plan_hash": str, "directory_id": str, "runs": list}
+
+
+def _lists_parts(published: object) -> bool:
+    return isinstance(published, dict) and all(
+        isinstance(part, dict) and part.keys() == {"rows", "sha256"} for part in published.values()
+    )
 
 
 def _other_version(directory: Path, manifest: Mapping[str, Any]) -> str:
@@ -324,24 +339,26 @@ def _published(directory: Path, table: str, published: Mapping[str, Any]) -> lis
 
 def _checked(path: Path, part: Part) -> pa.Table:
     """Read a part that is what its record says."""
-    if _digest(path) != part.sha256:
-        what = "is not what was written" if path.exists() else "is missing"
+    data = path.read_bytes() if path.is_file() else None
+    if data is None or hashlib.sha256(data).hexdigest() != part.sha256:
+        what = "is missing" if data is None else "is not what was written"
         raise InputError(f"{path} {what}; run the study again, which measures it again, or restore the file")
-    return pq.read_table(pa.BufferReader(path.read_bytes()))
+    return pq.read_table(pa.BufferReader(data))
 
 
 def refuse_other_plan(found: Mapping[str, Any], wanted: Mapping[str, Any], directory: Path) -> None:
     """Raise ``PlanMismatchError`` if two manifests have different plans, showing what differs."""
-    if found["plan_hash"] == wanted["plan_hash"]:
-        return
     one, other = ({"kind": each["kind"], **each["plan"]} for each in (found, wanted))
+    if found["plan_hash"] == wanted["plan_hash"] and one == other:
+        return
     differences = [
         f"{key}: there {_short(one.get(key))}, now {_short(other.get(key))}"
         for key in sorted({*one, *other})
         if one.get(key) != other.get(key)
     ]
     raise PlanMismatchError(
-        f"{directory} holds results of another plan ({'; '.join(differences)}); name a new directory with --out"
+        f"{directory} holds results of another plan ({'; '.join(differences) or 'its hash differs'}); "
+        "name a new directory with --out"
     )
 
 

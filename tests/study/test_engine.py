@@ -13,7 +13,8 @@ from complexity_lab.study.engine import planned_tasks, run_study
 from complexity_lab.study.executors import Executor, waves
 from complexity_lab.study.kind import Task
 from complexity_lab.tables import columns as c
-from complexity_lab.tables.directory import StudyDirectory, part_stem, publish, read_manifest, read_table
+from complexity_lab.tables.commit import part_stem
+from complexity_lab.tables.directory import StudyDirectory, publish, read_manifest, read_table
 from tests.study.toy import KIND, toy_plan
 
 

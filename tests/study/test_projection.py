@@ -4,7 +4,7 @@ import pytest
 
 from complexity_lab.study.kind import Task
 from complexity_lab.study.projection import projected_time
-from complexity_lab.tables.directory import Commit
+from complexity_lab.tables.commit import Commit
 
 
 def task(size):

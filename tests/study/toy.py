@@ -7,7 +7,7 @@ from pathlib import Path
 
 from complexity_lab.study.kind import Failure, Kind, Spec, Task
 from complexity_lab.study.plan import Plan
-from complexity_lab.tables.directory import part_stem
+from complexity_lab.tables.commit import part_stem
 from complexity_lab.tables.rows import Measurement, Run
 
 
@@ -16,6 +16,7 @@ class ToySpec(Spec):
     rows: int = 3
     slow: float = 0.0  # seconds of every task
     fails: tuple[str, ...] = ()
+    exits: tuple[str, ...] = ()
     kills: tuple[str, ...] = ()  # tasks that kill their process, always
     kills_once: tuple[str, ...] = ()  # the first time
     names: tuple[str, ...] = ()
@@ -39,6 +40,7 @@ class ToyKind(Kind[ToySpec]):
             "rows": spec.rows,
             "slow": spec.slow,
             "fails": name in spec.fails,
+            "exits": name in spec.exits,
             "kills": name in spec.kills,
             "kills_once": name in spec.kills_once,
         }
@@ -51,6 +53,8 @@ class ToyKind(Kind[ToySpec]):
         if orders["kills"] or (orders["kills_once"] and first):
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(orders["slow"])
+        if orders["exits"]:
+            raise SystemExit(5)
         if orders["fails"]:
             raise ValueError("told to fail")
         record = Run(model=name, name=name, group="toys", architecture="toy", seconds=0.0)
