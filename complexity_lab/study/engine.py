@@ -219,15 +219,16 @@ def _keep_text(plan: Plan, store: StudyDirectory) -> None:
 def _calls(
     plan: Plan, store: StudyDirectory, tasks: Sequence[Task], options: RunOptions, threads: int
 ) -> list[TaskCall]:
-    manifest = read_manifest(store.path)
-    metadata = {"plan_hash": plan.hash, **{f"version:{name}": text for name, text in versions().items()}}
+    manifest, kind = read_manifest(store.path), plan.plugin
+    plan_hash = plan.hash  # made from the whole plan: once, not for every task
+    metadata = {"plan_hash": plan_hash, **{f"version:{name}": text for name, text in versions().items()}}
     return [
         TaskCall(
             task=task,
-            kind=plan.plugin,
+            kind=kind,
             directory=store.path,
             directory_id=manifest["directory_id"],
-            plan_hash=plan.hash,
+            plan_hash=plan_hash,
             study=plan.name,
             metadata=metadata,
             options=options,

@@ -20,7 +20,7 @@ from complexity_lab.tables import directory as tables_directory
 from complexity_lab.tables.commit import Commit, part_stem
 from complexity_lab.tables.directory import StudyDirectory, publish, read_table
 from complexity_lab.tables.rows import Measurement
-from tests.study.toy import KIND, ToyKind, toy_plan
+from tests.study.toy import KIND, ToyKind, ToySpec, toy_plan
 
 
 def run(directory, jobs=1, **choices):
@@ -370,6 +370,16 @@ def test_records_are_read_once_and_not_again_for_every_question(tmp_path, monkey
     monkeypatch.setattr(Commit, "read", lambda path: read.append(path) or real(path))
     run(tmp_path / "study", count=10)
     assert len(read) <= 3 * 10
+
+
+def test_a_plan_is_looked_at_as_often_whatever_its_size(tmp_path, monkeypatch):
+    """Its hash is made from all of it; a hash per task would take a plan of many tasks hours to begin."""
+    seen = []
+    monkeypatch.setattr(ToySpec, "decisive", lambda self: seen.append(self) or self.model_dump(mode="json"))
+    run(tmp_path / "one", count=1)
+    few = len(seen)
+    run(tmp_path / "many", count=40)
+    assert len(seen) == 2 * few
 
 
 def test_a_cluster_of_others_keeps_its_workers():

@@ -183,3 +183,14 @@ def test_a_study_file_names_directories_and_losses_from_where_it_lies(tmp_path):
     (tmp_path / LOSSES).write_text("step,train_loss\n0,2.2\n")
     assert run_study(plan, tmp_path / "out", jobs=1).done == 0
     assert "2.2" in (tmp_path / "out" / LOSSES).read_text()
+
+
+def test_a_series_that_began_with_nothing_readable_goes_on_with_what_comes(tmp_path):
+    folder = write(tmp_path / "run", [0])
+    whole = (folder / "step-0.safetensors").read_bytes()
+    (folder / "step-0.safetensors").write_bytes(whole[:50])
+    assert "truncated" in failures(run(folder, tmp_path / "out"))[0]
+    (folder / "step-0.safetensors").write_bytes(whole)
+    write(tmp_path / "run", [0, 10])
+    result = run(folder, tmp_path / "out", retry_failed=True)
+    assert (result.ok, dict(result.failed)) == (2, {})
