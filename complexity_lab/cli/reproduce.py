@@ -57,5 +57,5 @@ def reproduce_cli(
         from complexity_lab.statistics.results import open_results
 
         for path in write_tables(open_results(directory), directory):
-            say(f"{'table:':<9}{path}")
+            say(f"{'table:':<10}{path}")
     raise typer.Exit(code)

@@ -117,7 +117,7 @@ def show(result: StudyResult, directory: Path, noun: str, *, report: bool = True
     for path in result.strangers:
         print(f"  ignored: {path} is not part of this study", file=sys.stderr)
     for what, place in places.items():
-        say(f"{what + ':':<9}{place}")
+        say(f"{what + ':':<10}{place}")
 
 
 def write_everything(results: Results, directory: Path, *, force: bool = False) -> dict[str, Path]:

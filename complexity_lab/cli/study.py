@@ -67,4 +67,4 @@ def publish_cli(
     from complexity_lab.cli.publishing import publish_study
 
     for what, place in publish_study(name, run or Path("runs") / name, data / name, reports / name, picture).items():
-        say(f"{what + ':':<9}{place}")
+        say(f"{what + ':':<10}{place}")

@@ -81,7 +81,8 @@ def workers_end_with_me() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if interrupted and not isinstance(error, KeyboardInterrupt):  # what joblib makes of workers that were killed
+        # what joblib makes of workers that were killed; a generator that is closed has to end as it is
+        if interrupted and not isinstance(error, (KeyboardInterrupt, GeneratorExit)):
             raise KeyboardInterrupt from error
         raise
     finally:

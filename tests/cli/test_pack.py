@@ -1,31 +1,13 @@
 """``pack`` and ``unpack`` as a user meets them: what is printed, what is written, one sentence per error."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 import complexity_lab as cl
-from complexity_lab.cli.app import main
 from complexity_lab.momos.models import MLP
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run a command in this process; return its exit code, output and errors."""
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["complexity-lab", *map(str, arguments)])
-        with pytest.raises(SystemExit) as done:
-            main()
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return done.value.code or 0, captured.out, captured.err
-
-    return command
 
 
 @pytest.fixture
@@ -160,14 +142,3 @@ def test_what_goes_wrong_is_one_sentence(run, dense, tmp_path, monkeypatch, argu
     assert found[2].count("\n") == 1
     assert not (tmp_path / "p").exists()
     assert not list(tmp_path.glob(".*"))
-
-
-def test_the_commands_run_as_a_program(dense, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "complexity_lab", "pack", str(dense), str(tmp_path / "p"), "--json"],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    assert json.loads(done.stdout)["packed_bytes"] == (tmp_path / "p").stat().st_size
