@@ -182,19 +182,23 @@ def _still_done(
     """
     damaged = store.resume()
     commits = store.commits()
-    planned = [task.key for task in tasks if task.key in commits]
-    changed = [key for key in planned if not _inputs_hold(commits[key])]
-    failed = [key for key in planned if retry_failed and commits[key].status != OK]
+    planned = [task for task in tasks if task.key in commits]
+    changed = [task.key for task in planned if not _inputs_hold(task, commits[task.key])]
+    failed = [task.key for task in planned if retry_failed and commits[task.key].status != OK]
     store.forget({*changed, *failed})
     for key in {*changed, *failed}:
         del commits[key]
     return commits, tuple(sorted({*damaged, *changed}))
 
 
-def _inputs_hold(commit: Commit) -> bool:
+def _inputs_hold(task: Task, commit: Commit) -> bool:
+    """Tell whether the files of a task are those that were measured; rows stand where none is left to measure."""
+    present = {str(path) for path in task.inputs if path.exists()}
     try:
+        if present and present != {found["path"] for found in commit.inputs}:
+            return False
         return all(FileIdentity(**found).still_holds() for found in commit.inputs)
-    except TypeError:  # edited into something that is no identity
+    except (TypeError, KeyError):  # edited into something that is no identity
         return False
 
 

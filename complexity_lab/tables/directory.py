@@ -38,6 +38,7 @@ COMMITS = "commits"
 STUDY_LOCK = ".study.lock"  # held by the process that runs the study
 WRITE_LOCK = ".write.lock"  # held while the parts of one task appear
 RUNNING = ".running"
+FOR_READERS = ("title", "question", "source", "figures")  # of a manifest; they decide no row and may change
 OWNED_FILES = re.compile(r"\..*\.tmp|.*-[0-9a-f]{64}\.(parquet|json)")
 """Names that may be removed when they are of no record; a user's notes may lie beside them."""
 
@@ -80,10 +81,13 @@ class StudyDirectory:
         write_atomically(self.path / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
 
     def _add_run(self, found: dict[str, Any], manifest: Mapping[str, Any]) -> None:
-        """Add this run to the manifest if it was asked for or made by something else than the last one."""
+        """Take over what the study file says to readers, and add this run unless the last one was the same."""
         last, this = found["runs"][-1], manifest["runs"][-1]
-        if any(last.get(key) != this[key] for key in ("versions", "command")):
-            self._write_manifest({**found, "runs": [*found["runs"], this]})
+        again = all(last.get(key) == this[key] for key in ("versions", "command"))
+        runs = found["runs"] if again else [*found["runs"], this]
+        now = {**found, **{key: manifest[key] for key in FOR_READERS if key in manifest}, "runs": runs}
+        if now != found:
+            self._write_manifest(now)
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:

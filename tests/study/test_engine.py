@@ -3,6 +3,7 @@
 import json
 import pickle
 import shutil
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -219,3 +220,25 @@ def test_waves_share_the_memory_and_start_with_the_longest():
     calls = [call("small", 1), call("large", 8), call("long", 1, work=5.0), call("huge", 100)]
     found = [(jobs, [each.task.key for each in wave]) for jobs, wave in waves(calls, 4, 16)]
     assert found == [(1, ["huge"]), (2, ["large"]), (4, ["long", "small"])]
+
+
+def test_weights_under_another_name_are_measured_again(tmp_path):
+    first, other = tmp_path / "trained.safetensors", tmp_path / "trained.pt"
+    first.write_bytes(b"1" * 100)
+    run(tmp_path / "study", count=1, inputs=(first,))
+    first.unlink()
+    assert run_study(toy_plan(count=1, inputs=(first,)), tmp_path / "study", executor=Executor()).done == 0, (
+        "none is left"
+    )
+    other.write_bytes(b"1" * 100)
+    plan = toy_plan(count=1, inputs=(first,))
+    tasks = [Task(key=task.key, payload=task.payload, inputs=(other,)) for task in planned_tasks(plan)]
+    assert run_study(plan, tmp_path / "study", executor=Executor(), tasks=tasks).done == 1
+
+
+def test_what_is_said_to_readers_may_change(tmp_path):
+    run(tmp_path / "study")
+    renamed = replace(toy_plan(), title="Other toys", figures=("one",))
+    run_study(renamed, tmp_path / "study", executor=Executor())
+    manifest = read_manifest(tmp_path / "study")
+    assert (manifest["title"], manifest["figures"]) == ("Other toys", ["one"])

@@ -164,18 +164,21 @@ class SeriesKind(Kind[SeriesSpec]):
             keep_file(spec.losses, directory / LOSSES)
         if (directory / ORDER).exists():
             return
-        order, rule = _order_of(find_series(spec, options), spec.order)
+        found = _order_of(find_series(spec, options), spec.order)
+        if found is None:
+            return  # none can be read now; whoever goes on with the series looks again
+        order, rule = found
         content = {"rule": rule, "tensors": [[name, list(shape)] for name, shape in order.items()]}
         with writing(directory):
             write_atomically(directory / ORDER, json.dumps(content).encode())
 
     def run(self, payload: SeriesTask, context: TaskContext) -> Sequence[Row]:
         """Measure one checkpoint."""
-        order, rule = _read_order(context.directory / ORDER)
         subject = Subject(payload.series, step=payload.checkpoint.step)
         parameters, failure, rows = None, None, list[Measurement]()
         try:
             with payload.checkpoint.files() as files:
+                order, rule = _read_order(context.directory / ORDER, files)
                 source = OrderedFiles(files, payload.checkpoint.label, order, rule)
                 measured = measure_source(source, payload.measurement, subject, threads=context.threads)
             parameters, rows = measured.parameters, measured.rows
@@ -212,8 +215,8 @@ def _inputs(checkpoint: Checkpoint) -> tuple[Path, ...]:
         return ()
 
 
-def _order_of(series: Series, asked: OrderRule) -> tuple[Order, OrderRule]:
-    """Return the order of the reference; of the next one if it cannot be read, of none if none can."""
+def _order_of(series: Series, asked: OrderRule) -> tuple[Order, OrderRule] | None:
+    """Return the order of the reference; of the next one if it cannot be read, None if none can."""
     for checkpoint in series.checkpoints:
         try:
             with checkpoint.files() as files:
@@ -222,15 +225,24 @@ def _order_of(series: Series, asked: OrderRule) -> tuple[Order, OrderRule]:
             raise
         except ComplexityLabError:  # becomes rows of its own when the checkpoint is measured
             continue
-    return {}, asked
+    return None
 
 
-def _read_order(file: Path) -> tuple[Order, OrderRule]:
+def _read_order(file: Path, checkpoint: Sequence[Path]) -> tuple[Order, OrderRule]:
+    """Return the order that the series is read in.
+
+    Raises:
+        ComplexityLabError: no checkpoint could be read when the run began; of this one, the reason.
+        InputError: the file of the order is damaged.
+    """
+    if not file.exists():
+        order_of_files(checkpoint, "natural")
+        raise InputError("no checkpoint could be read when the run began; run the same command again")
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         return {str(name): tuple(shape) for name, shape in found["tensors"]}, found["rule"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"{file} is damaged or missing; remove it and run the series in a new directory") from None
+        raise InputError(f"{file} is damaged; run the series in a new directory") from None
 
 
 def _record(task: SeriesTask, parameters: int | None, **columns: Any) -> Run:
