@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -76,6 +78,7 @@ app.add_typer(study.app, name="study")
 
 def main() -> None:
     """Run the command line; every error of ours is one sentence on standard error."""
+    _open_closed_streams()
     try:
         app(prog_name="complexity-lab")
     except ComplexityLabError as error:
@@ -89,6 +92,13 @@ def main() -> None:
         problem = f"{type(error).__name__}: {error}".splitlines()[0]
         print(f"complexity-lab: unexpected {problem}; run it again with --debug and report it", file=sys.stderr)
         sys.exit(1)
+
+
+def _open_closed_streams() -> None:
+    """Send nowhere what a caller does not want to read (``>&-``); else the next file opened would take its number."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
 
 
 def exit_code(error: ComplexityLabError) -> int:
