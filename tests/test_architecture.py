@@ -125,6 +125,10 @@ NO_FRAMES = {
     "found",
     "entry",
     "read_manifest(directory)",
+    "METHODS",
+    "lost",
+    "of",
+    "term",
 }
 OF_TABLES = {"loc", "sort_values", "groupby", "merge", "drop", "drop_duplicates", "set_index", "dropna", "isin"}
 
@@ -141,7 +145,8 @@ def spelled_columns(path):
     for node in ast.walk(ast.parse(path.read_text())):
         inside = ()
         if isinstance(node, ast.Subscript) and ast.unparse(node.value) not in NO_FRAMES:
-            inside = listed(node.slice)
+            rows_first = ast.unparse(node.value).endswith(".loc") and isinstance(node.slice, ast.Tuple)
+            inside = listed(node.slice)[1:] if rows_first else listed(node.slice)
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in OF_TABLES:
             inside = (each for argument in (*node.args, *node.keywords) for each in listed(argument))
         for each in inside:

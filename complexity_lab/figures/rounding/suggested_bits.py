@@ -39,11 +39,11 @@ def prepare(results: RoundingResults) -> pd.DataFrame:
         d.RHO: [it.estimate for it in rhos],
         RHO_LOW: [it.low for it in rhos],
         RHO_HIGH: [it.high for it in rhos],
-        "order": table[c.REFERENCE].map({name: place for place, name in enumerate(results.references)}),
+        "nth": table[c.REFERENCE].map({name: place for place, name in enumerate(results.references)}),
     }
     table = table.assign(**derived)
-    ordered = table.sort_values(["order", d.NEED, c.ARCHITECTURE], ascending=[True, False, True], kind="stable")
-    return ordered.drop(columns="order").reset_index(drop=True)
+    ordered = table.sort_values(["nth", d.NEED, c.ARCHITECTURE], ascending=[True, False, True], kind="stable")
+    return ordered.drop(columns="nth").reset_index(drop=True)
 
 
 def draw(table: pd.DataFrame, figure: Canvas) -> None:
@@ -57,7 +57,7 @@ def draw(table: pd.DataFrame, figure: Canvas) -> None:
         rows = table.loc[table[c.REFERENCE] == reference].set_index(c.ARCHITECTURE).reindex(names)
         _draw_rows(axes, rows)
         name_rows(axes, layout, names if axes is panels[0] else None)
-        words = rho(*(float(rows[name].dropna().iloc[0]) for name in (d.RHO, RHO_LOW, RHO_HIGH)))
+        words = rho(*(float(rows[name].max()) for name in (d.RHO, RHO_LOW, RHO_HIGH)))
         axes.set_title(f"{TITLES.get(reference, reference)}\n{words}", fontsize=8)
         axes.xaxis.set_major_locator(MultipleLocator(1))
         axes.grid(axis="x")
