@@ -17,6 +17,8 @@ SECTIONS = {
     "rounding": 'models = ["mlp_12", "resnet8_w6"]\nseeds = [0]\nbits = 2\nreferences = ["shuffle"]\nshuffles = 2\n'
     "margins = [0]\nlayer_bits = [2]",
 }
+FIGURE = {"survey": "bdm_ratio", "series": "trajectory", "training": "trade_off", "trajectory": "learning"}
+FIGURE["rounding"] = "quantized_accuracy"
 TASKS = {"survey": 3, "series": 3, "training": 2, "trajectory": 2, "rounding": 2}
 
 
@@ -26,7 +28,8 @@ def place(tmp_path, monkeypatch):
     save_pairs(tmp_path / "models")
     write(tmp_path / "steps", [0, 1, 10])
     for kind, section in SECTIONS.items():
-        text = f'title = "Tiny {kind}"\nquestion = "Does it run?"\n[{kind}]\n{section}\n'
+        header = f'title = "Tiny {kind}"\nquestion = "Does it run?"\nfigures = ["{FIGURE[kind]}"]'
+        text = f"{header}\n[{kind}]\n{section}\n"
         (tmp_path / f"{kind}.toml").write_text(text)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -60,8 +63,8 @@ def test_a_study_is_begun_finished_published_and_read(run, place, kind, monkeypa
     published = place / "data" / kind
     assert open_results(published).manifest.published
     assert not list(published.rglob("*.json.*"))
-    code, shown, told = run("figures", published, "--out", "figures")
-    assert (code, " each as pdf" in shown) == (0, True), told
+    code, shown, told = run("figures", published, "--out", "figures", "--name", FIGURE[kind])
+    assert (code, "1 figure, each as pdf" in shown) == (0, True), told
     code, _, told = run("report", published, "--out", "page.html")
     assert code == 0, told
     assert f"Tiny {kind}" in (place / "page.html").read_text()
@@ -89,7 +92,7 @@ def test_a_malformed_study_is_one_sentence(run, place, line, words):
 
 def test_an_unknown_figure_is_refused_before_anything_is_done(run, place):
     text = (place / "survey.toml").read_text()
-    (place / "s.toml").write_text(f'figures = ["bdm_ratoi"]\n{text}')
+    (place / "s.toml").write_text(text.replace("bdm_ratio", "bdm_ratoi"))
     code, _, err = run("study", "run", "s.toml")
     assert (code, "did you mean bdm_ratio" in err) == (2, True)
     assert not (place / "runs").exists()
@@ -102,9 +105,7 @@ def test_states_can_be_chosen_for_a_survey_only(run, place):
 
 
 def test_the_figures_of_a_study_are_those_it_names(run, place):
-    text = (place / "survey.toml").read_text()
-    (place / "few.toml").write_text(f'figures = ["bdm_ratio"]\n{text}')
-    assert run("study", "run", "few.toml", "--jobs", 1)[0] == 0
-    assert {path.stem for path in (place / "runs" / "few" / "figures").iterdir()} == {"bdm_ratio"}
-    code, _, err = run("study", "publish", "few", "--picture", "bdm_ratoi")
+    assert run("study", "run", "survey.toml", "--jobs", 1)[0] == 0
+    assert {path.stem for path in (place / "runs" / "survey" / "figures").iterdir()} == {"bdm_ratio"}
+    code, _, err = run("study", "publish", "survey", "--picture", "bdm_ratoi")
     assert (code, "bdm_ratoi" in err) == (2, True)
