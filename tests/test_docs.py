@@ -12,10 +12,11 @@ import timm
 import torch
 from safetensors.torch import save
 
+from complexity_lab.study.engine import planned_tasks
+from complexity_lab.study.plan import read_study
 from complexity_lab.zoo.registry import open_zoo
 from complexity_lab.zoo.selection import Selection, select
 from tests.hub import Hub
-from tests.survey.conftest import save_pair
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -33,12 +34,15 @@ def blocks(language, text=README):
     return [body for name, body in BLOCK.findall(text) if name == language]
 
 
-def commands():
-    """Yield (command, the output that the README shows, or None)."""
-    for block in blocks("console"):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, output = part.partition("\n")
-            yield command, output or None
+def steps():
+    """Yield what a reader types, in the order of the page: (language, command or snippet, shown output or None)."""
+    for language, body in BLOCK.findall(README):
+        if language == "python":
+            yield language, body, None
+        elif language == "console":
+            for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
+                command, _, output = part.partition("\n")
+                yield language, command, output or None
 
 
 @pytest.fixture(scope="module")
@@ -51,60 +55,40 @@ def hub():
         yield served
 
 
-def save_steps(folder):
-    """Write the checkpoints of a network that drifts, and its losses."""
-    folder.mkdir()
-    torch.manual_seed(2)
-    weights = {"fc1.weight": torch.randn(32, 48), "fc2.weight": torch.randn(10, 32)}
-    for step in (0, 10, 100):
-        moved = {name: tensor + 0.02 * step for name, tensor in weights.items()}
-        (folder / f"step-{step}.safetensors").write_bytes(save(moved))
-    (folder / "losses.csv").write_text("step,validation_loss\n0,2.3\n10,1.1\n100,0.4\n")
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A directory in which the README's commands run one after the other, as a reader would type them."""
+    """A directory in which everything on the page runs in its order, as a reader would type it."""
     folder = tmp_path_factory.mktemp("readme")
-    for name in ("lenet", "alexnet"):
-        save_pair(folder / "my_checkpoints", name)
-    save_steps(folder / "my_steps")
     (folder / "studies").symlink_to(ROOT / "studies")
     return folder
 
 
-def run(command, place, hub):
+def arguments_of(command):
     for long, short in SMALLER.items():
         command = command.replace(long, short)
     program, *arguments = shlex.split(command)
     assert program == "complexity-lab"
-    return subprocess.run(
-        [sys.executable, "-m", "complexity_lab", *arguments],
+    return ["-m", "complexity_lab", *arguments]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "shown"), [pytest.param(*step, id=step[1].splitlines()[0][:60]) for step in steps()]
+)
+def test_what_the_readme_shows_runs(language, text, shown, place, hub):
+    done = subprocess.run(
+        [sys.executable, *(arguments_of(text) if language == "console" else ["-c", text])],
         cwd=place,
         env={**hub.environment(place / "home"), "COLUMNS": "160"},
         capture_output=True,
         text=True,
         timeout=600,
+        check=False,
     )
-
-
-@pytest.mark.parametrize(("command", "shown"), [pytest.param(*pair, id=pair[0]) for pair in commands()])
-def test_commands_run_and_print_what_is_shown(command, shown, place, hub):
-    done = run(command, place, hub)
-    assert done.returncode in ((0, 3) if " bench " in command else (0,)), done.stdout + done.stderr
+    assert done.returncode in ((0, 3) if " bench " in text else (0,)), done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+    assert done.stdout.strip()
     if shown:
         assert done.stdout.rstrip() == shown.rstrip()
-
-
-@pytest.mark.parametrize("number", range(len(blocks("python"))))
-def test_python_snippets_run(number, place):
-    """After the commands, so that the tables they read are there."""
-    done = subprocess.run(
-        [sys.executable, "-c", blocks("python")[number]], cwd=place, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
 
 
 def test_the_shown_value_is_the_printed_one(place):
@@ -145,13 +129,13 @@ def test_links_to_files_lead_somewhere():
 
 
 def test_studies_are_read_and_name_models():
-    from complexity_lab.survey.study import read_study, study_plan
-
-    sizes = {
-        path.stem: len(study_plan(read_study(path), path.parent).models)
-        for path in (ROOT / "studies").glob("*.toml")
-        if "[survey]" in path.read_text()
-    }
+    sizes = {}
+    for path in (ROOT / "studies").glob("*.toml"):
+        plan = read_study(path)
+        assert plan.title
+        assert plan.question
+        if plan.kind == "survey":
+            sizes[path.stem] = len(planned_tasks(plan))
     assert sizes == {"digits": 14, "momos_figure2": 200, "qubd_hundred": 100}
 
 

@@ -15,7 +15,9 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from complexity_lab.cli.app import app
-from complexity_lab.errors import InputError, UnknownNameError
+from complexity_lab.errors import InputError, PlanMismatchError, UnknownNameError
+from complexity_lab.statistics.results import open_results
+from complexity_lab.tables import columns as c
 from tests.cifar import accepting_environment, write_cifar10, write_files
 from tests.sentences import assert_one_sentence
 
@@ -56,6 +58,21 @@ def test_bits_are_noted_with_the_weights(tmp_path, monkeypatch):
         assert "conv1.weight" in set(file.keys())
 
 
+def test_rows_are_written_once_and_its_metrics_are_kept(tmp_path):
+    command = ("--model", "mlp", "--s", 64, "--epochs", 1, "--preset", "quick", "--device", "cpu", "--out", tmp_path)
+    run(*command)
+    results = open_results(tmp_path)
+    assert results.runs[[c.ARCHITECTURE, c.STATUS, c.S]].to_numpy().tolist() == [["mlp", "ok", 64]]
+    assert results.curves[c.EPOCH].tolist() == [0, 1]
+    assert set(results.measurements[c.METRIC]) == {"bdm"}
+    (part,) = (tmp_path / "runs").iterdir()
+    before = part.stat().st_mtime_ns
+    run(*command)
+    assert part.stat().st_mtime_ns == before
+    with pytest.raises(PlanMismatchError, match="metrics"):
+        run(*command, "--metrics", "gzip")
+
+
 def weights(directory, name):
     """Names and bits of the weights that a run saved; a NaN equals itself, and -0 is not 0."""
     state = load_file(directory / f"{name}.safetensors")
@@ -74,8 +91,8 @@ def assert_same_run(first, second):
 
 def assert_killed_in_epoch_2(directory):
     """The checkpoint is that of epoch 1, and nothing of the end is there."""
-    told = torch.load(directory / "checkpoint.pt", weights_only=True)["told"]
-    assert [epoch["epoch"] for epoch in json.loads(told)["epochs"]] == [0, 1]
+    progress = torch.load(directory / "checkpoint.pt", weights_only=True)["progress"]
+    assert [epoch["epoch"] for epoch in json.loads(progress)["epochs"]] == [0, 1]
     assert not {"result.json", "final.safetensors"} & {path.name for path in directory.iterdir()}
 
 
@@ -186,7 +203,7 @@ def test_the_reference_holds_out_5_percent_of_cifar_and_the_paper_10(tmp_path, m
         ),
         (("--model", "mlp", "--tile", "2by2"), InputError, "--tile '2by2', wanted rows x columns such as 2x2"),
         (("--model", "mlp", "--bits", 1), InputError, "1 bit, wanted 2 to 32"),
-        (("--model", "mlp", "--metrics", "bdn"), UnknownNameError, "unknown metric 'bdn' .did you mean bdm"),
+        (("--model", "mlp", "--metrics", "bdn"), InputError, "unknown metric 'bdn' .did you mean bdm"),
         (("--model", "mlp", "--dataset", "cifar10"), InputError, "cifar10 needs --data-dir, a directory that"),
         (("--model", "mlp", "--seed", -1), InputError, "seed -1, wanted 0 or above"),
         (("--model", "mlp", "--tracker", "paper"), InputError, "tracker 'paper', wanted tensorboard or wandb"),
