@@ -98,7 +98,9 @@ def _open_closed_streams() -> None:
     """Send nowhere what a caller does not want to read (``>&-``); else the next file opened would take its number."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open as long as we run
+            stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open as long as we run
+            os.set_inheritable(stream.fileno(), True)  # workers print to it too
+            setattr(sys, name, stream)
 
 
 def exit_code(error: ComplexityLabError) -> int:
