@@ -221,14 +221,10 @@ class StudyDirectory:
         by_table: dict[type[Row], list[Row]] = {}
         for row in rows:
             by_table.setdefault(type(row), []).append(row)
-        files = {  # all of them before the first is written: rows of a wrong type leave nothing
-            kind.TABLE: to_parquet(to_arrow(kind, found, study=study, metadata=metadata))
-            for kind, found in by_table.items()
-        }
-        parts = {
-            kind.TABLE: Part(len(found), hashlib.sha256(files[kind.TABLE]).hexdigest())
-            for kind, found in by_table.items()
-        }
+        files, parts = {}, {}  # all before the first is written: rows of a wrong type leave nothing
+        for kind, found in by_table.items():
+            data = to_parquet(to_arrow(kind, found, study=study, metadata=metadata))
+            files[kind.TABLE], parts[kind.TABLE] = data, Part(len(found), hashlib.sha256(data).hexdigest())
         with writing(self.path):
             self._refuse_removed(commit.task)  # to lock in a directory is to make it
         with writing(self.path), FileLock(self.path / WRITE_LOCK):
