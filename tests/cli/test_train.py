@@ -153,6 +153,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_killed_at_a_step_inside_epoch_2_it_ends_as_if_undisturbed(tmp_path):
     """The same on digits, where an epoch has 5 steps: the weights of the eighth are not projected any more."""
     method = ("--model", "mlp", "--batch-size", "256", "--s", "8", "--metrics", "gzip")
