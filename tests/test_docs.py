@@ -71,6 +71,7 @@ def arguments_of(command):
     return ["-m", "complexity_lab", *arguments]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("language", "text", "shown"), [pytest.param(*step, id=step[1].splitlines()[0][:60]) for step in steps()]
 )

@@ -303,12 +303,13 @@ def _other_version(directory: Path, manifest: Mapping[str, Any]) -> str:
     """Say which version reads a directory of another format."""
     versions = manifest.get("versions")
     version = versions.get("complexity-lab") if isinstance(versions, dict) else None
-    if manifest.get("format") is None:
+    written = manifest.get("format")
+    if not isinstance(written, int) or written < FORMAT:
         return (
             f"{directory} was written by complexity-lab {version or '0.1.0'}, and only 0.1 reads its tables; "
             "install that version, or run the study again in a new directory"
         )
-    return f"{directory} has format {manifest['format']}, this version reads {FORMAT}; install a newer complexity-lab"
+    return f"{directory} has format {written}, this version reads {FORMAT}; install a newer complexity-lab"
 
 
 def read_table(directory: Path, table: str) -> pd.DataFrame:

@@ -85,6 +85,7 @@ def test_debug_shows_the_error_itself(monkeypatch):
     ("manifest", "words"),
     [
         ({"plan": {"zoo": "digits"}, "plan_hash": "0"}, "was written by complexity-lab 0.1"),
+        ({"format": 1}, "was written by complexity-lab 0.1"),
         ({"format": 99}, "has format 99"),
     ],
 )

@@ -20,6 +20,11 @@ from complexity_lab.training.trainer import Trainer
 from tests.cifar import write_cifar10
 from tests.sentences import assert_one_sentence
 
+
+def slow(value):
+    return pytest.param(value, marks=pytest.mark.slow)
+
+
 METHODS = [
     Method(),
     Method(bits=4),
@@ -85,7 +90,7 @@ def assert_goes_on_to_the_same_end(config, tmp_path, method):
     assert (parts.best_epoch, parts.test_accuracy_best) == (whole.best_epoch, whole.test_accuracy_best)
 
 
-@pytest.mark.parametrize("epoch", [0, 1, 2, 3])
+@pytest.mark.parametrize("epoch", [slow(0), 1, slow(2), slow(3)])
 @pytest.mark.parametrize("method", METHODS)
 def test_stopped_after_any_epoch_it_ends_as_if_it_had_not_been(config, tmp_path, method, epoch):
     with pytest.raises(Stop):
@@ -93,7 +98,7 @@ def test_stopped_after_any_epoch_it_ends_as_if_it_had_not_been(config, tmp_path,
     assert_goes_on_to_the_same_end(config, tmp_path, method)
 
 
-@pytest.mark.parametrize("step", [1, 6, 11])  # the first, the second and the third of an epoch's 4
+@pytest.mark.parametrize("step", [slow(1), 6, slow(11)])  # the first, the second and the third of an epoch's 4
 @pytest.mark.parametrize("method", METHODS)
 def test_stopped_inside_any_epoch_it_ends_as_if_it_had_not_been(config, tmp_path, monkeypatch, method, step):
     real, made = Trainer._update, []
