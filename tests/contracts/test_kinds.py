@@ -90,7 +90,7 @@ def test_keys_are_unique_and_payloads_small_whatever_the_size_of_the_plan(name, 
         assert len({task.key for task in tasks}) == len(tasks) > 1
         assert max(len(pickle.dumps(task)) for task in tasks) < 4096
         assert all(task.work > 0 and task.memory > 0 for task in tasks)
-    assert str(len(tasks)) in plan.plugin.announcement(plan.spec, tasks)
+    assert f"{len(tasks):,}" in plan.plugin.announcement(plan.spec, tasks)
 
 
 @KINDS
