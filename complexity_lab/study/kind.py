@@ -10,9 +10,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from complexity_lab.counted import counted
 from complexity_lab.errors import ComplexityLabError
@@ -26,6 +26,17 @@ class Spec(BaseModel):
     """What a study of one kind does: frozen, and an unknown key is refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        try:
+            self.refuse_impossible()
+        except ComplexityLabError as error:  # as pydantic wants it
+            raise ValueError(str(error)) from None
+        return self
+
+    def refuse_impossible(self) -> None:
+        """Raise a ``ComplexityLabError`` where fields that are right by themselves ask for what cannot be done."""
 
     def decisive(self) -> dict[str, Any]:
         """Return all that decides the rows, as JSON types: what the plan's hash is of."""
@@ -97,17 +108,18 @@ class Kind(ABC, Generic[SpecT]):
 
     name: ClassVar[str]  # in study files, manifests and on the command line
     noun: ClassVar[str]  # what one task is, for messages: "model", "run"
+    spec_type: ClassVar[type[Spec]]
     open_ended: ClassVar[bool] = False  # whether tasks may come and go between runs of one plan
     threads_decide: ClassVar[bool] = False  # whether the last bits depend on the threads of a task
 
-    @abstractmethod
-    def spec(self, section: Mapping[str, Any], folder: Path) -> SpecT:
+    def spec(self, section: Mapping[str, Any], folder: Path) -> SpecT:  # noqa: ARG002
         """Return what a section of a study file asks for; its paths are relative to ``folder``.
 
         Raises:
             InputError, UnknownNameError: something in it is not defined.
             ValidationError: pydantic's; the reader of study files turns it into a sentence.
         """
+        return cast(SpecT, self.spec_type.model_validate(dict(section)))
 
     @abstractmethod
     def tasks(self, spec: SpecT, options: RunOptions) -> Sequence[Task]:

@@ -66,7 +66,7 @@ class RunDirectory:
         if measured is not None and set(measured) != set(metrics):
             there, now = (", ".join(names) or "nothing" for names in (measured, metrics))
             raise PlanMismatchError(
-                f"{self.path} holds a run that watches {there}, and now {now} is to be measured; "
+                f"{self.path} holds a run that measures {there}, and now {now} is to be measured; "
                 "ask for the same metrics, or name a new directory"
             )
 

@@ -54,7 +54,7 @@ def test_other_metrics_are_refused_before_training_goes_on(tmp_path):
     with pytest.raises(Killed):
         train_run(config(), tmp_path, probe=Probe(("bdm",)), on_epoch=kill_in_epoch(1))
     assert json.loads((tmp_path / "config.json").read_text())["metrics"] == ["bdm"]
-    sentence = "holds a run that watches bdm, and now (bdm, gzip|nothing) is to be watched; ask for the same metrics"
+    sentence = "holds a run that measures bdm, and now (bdm, gzip|nothing) is to be measured; ask for the same metrics"
     for probe in (Probe(("bdm", "gzip")), None):
         with pytest.raises(PlanMismatchError, match=sentence):
             train_run(config(), tmp_path, probe=probe, on_epoch=lambda _: pytest.fail("trained"))

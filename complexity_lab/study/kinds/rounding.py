@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import StrictInt, field_validator, model_validator
+from pydantic import StrictInt
 
 from complexity_lab.counted import counted
-from complexity_lab.errors import ComplexityLabError
+from complexity_lab.errors import InputError
 from complexity_lab.estimators.ctm import shape_name
 from complexity_lab.estimators.qubd import Rules, suggested_bits
 from complexity_lab.quantization.allocation import bits_by_error
@@ -29,6 +28,7 @@ from complexity_lab.quantization.references import (
 )
 from complexity_lab.quantization.rounding import relative_error, with_rounded_weights
 from complexity_lab.quantization.suggestion import LayerSuggestion, Rule, suggest_bits, weighted_bits
+from complexity_lab.study.fields import Seeds, SomeUnique
 from complexity_lab.study.kind import Failure, Kind, RunOptions, Spec, Task, TaskContext
 from complexity_lab.tables.rows import Network, RoundedLayer, Rounding, Row, Sensitivity
 from complexity_lab.zoo.digits import DigitsZoo, OpenDigits
@@ -47,48 +47,30 @@ BATCH = 128  # images at a time
 class RoundingSpec(Spec):
     """Networks of the digits zoo, how they are rounded and by which references bits are suggested."""
 
-    models: tuple[str, ...] = tuple(network.architecture for network in digits_networks())
-    seeds: tuple[StrictInt, ...] = (0, 1, 2)
+    models: SomeUnique[str] = tuple(each.architecture for each in digits_networks())
+    seeds: Seeds = (0, 1, 2)
     bits: StrictInt = 8  # planes of a profile, and the most bits of a weight
     preset: str = "fixed"
-    references: tuple[ReferenceName, ...] = ("shuffle", "initial", "random")
+    references: SomeUnique[ReferenceName] = ("shuffle", "initial", "random")
     shuffles: StrictInt = 20
     initializations: StrictInt = 10  # of the reference random; other seeds than those of the trained networks
     threshold: float = Rule().threshold
     visible: float = Rule().visible
     alpha: float = Rule().alpha
-    margins: tuple[StrictInt, ...] = (0, 1, 2, 3)
+    margins: SomeUnique[StrictInt] = (0, 1, 2, 3)
     layer_bits: tuple[StrictInt, ...] = (1, 2, 3, 4)  # when one layer alone is rounded
 
-    @field_validator("seeds", mode="before")
-    @classmethod
-    def _count_of_seeds(cls, value: Any) -> Any:
-        return tuple(range(value)) if isinstance(value, int) else value
-
-    @field_validator("models", "seeds", "references", "margins")
-    @classmethod
-    def _listed_once(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
-        if not value:
-            raise ValueError("empty, wanted at least one")
-        if len(set(value)) < len(value):
-            raise ValueError("has an entry twice")
-        return value
-
-    @model_validator(mode="after")
-    def _in_range(self) -> RoundingSpec:
-        try:
-            for model in self.models:
-                DigitsZoo().card(model)
-            for margin in self.margins:
-                self.rule(margin)
-            self.rules  # noqa: B018 - it checks preset and bits
-        except ComplexityLabError as error:
-            raise ValueError(str(error)) from None
+    def refuse_impossible(self) -> None:
+        """Check the networks, and that every number is in its range."""
+        for model in self.models:
+            DigitsZoo().card(model)
+        for margin in self.margins:
+            self.rule(margin)
+        self.rules  # noqa: B018 - it checks preset and bits
         if any(not 1 <= number <= self.bits for number in self.layer_bits):
-            raise ValueError(f"layer_bits: {self.layer_bits}, wanted 1 to {self.bits}")
+            raise InputError(f"layer_bits: {self.layer_bits}, wanted 1 to {self.bits}")
         if min(self.shuffles, self.initializations) < 2:
-            raise ValueError("shuffles and initializations: wanted 2 or more, one has no spread")
-        return self
+            raise InputError("shuffles and initializations: wanted 2 or more, one has no spread")
 
     @property
     def rules(self) -> Rules:
@@ -128,11 +110,7 @@ class RoundingKind(Kind[RoundingSpec]):
 
     name = "rounding"
     noun = "network"
-
-    def spec(self, section: Mapping[str, Any], folder: Path) -> RoundingSpec:
-        """Return what a section [rounding] asks for."""
-        del folder
-        return RoundingSpec.model_validate(dict(section))
+    spec_type = RoundingSpec
 
     def tasks(self, spec: RoundingSpec, options: RunOptions) -> Sequence[Task]:
         """Return a task per network and seed, whose work is its parameters."""

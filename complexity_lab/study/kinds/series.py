@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, StrictInt, field_validator, model_validator
+from pydantic import Field, StrictInt, field_validator
 
 from complexity_lab.counted import counted
 from complexity_lab.errors import ComplexityLabError, InputError, OutputError
@@ -54,15 +54,11 @@ class SeriesSpec(Spec):
     def _resolved(cls, value: str) -> str:
         return str(Path(value).resolve()) if Path(value).is_dir() else value
 
-    @model_validator(mode="after")
-    def _can_be_measured(self) -> SeriesSpec:
-        try:
-            self.measurement  # noqa: B018 - it checks names and rules
-        except ComplexityLabError as error:
-            raise ValueError(str(error)) from None
+    def refuse_impossible(self) -> None:
+        """Check names and rules, and that what has revisions can have them."""
+        self.measurement  # noqa: B018 - it checks names and rules
         if self.revisions and Path(self.source).is_dir():
-            raise ValueError(f"{self.source} is a directory and has no revisions; leave --revisions out")
-        return self
+            raise InputError(f"{self.source} is a directory and has no revisions; leave --revisions out")
 
     @property
     def title(self) -> str:
@@ -135,6 +131,7 @@ class SeriesKind(Kind[SeriesSpec]):
 
     name = "series"
     noun = "checkpoint"
+    spec_type = SeriesSpec
     open_ended = True
 
     def spec(self, section: Mapping[str, Any], folder: Path) -> SeriesSpec:

@@ -7,14 +7,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from pydantic import Field, StrictInt, field_validator, model_validator
+from pydantic import Field, StrictInt, field_validator
 
 from complexity_lab.counted import counted
-from complexity_lab.errors import ComplexityLabError, OutputError
+from complexity_lab.errors import OutputError
 from complexity_lab.files import keep_file
 from complexity_lab.measurement.spec import MeasurementSpec, spec_of
+from complexity_lab.study.fields import Seeds, SomeUnique
 from complexity_lab.study.kind import BASE_MEMORY, Failure, Kind, RunOptions, Spec, Task, TaskContext
 from complexity_lab.study.model_reading import ModelReading, State, SurveyTask, card_columns
+from complexity_lab.study.plan import checked
 from complexity_lab.tables.rows import Model, Row
 from complexity_lab.weights.order import OrderRule
 from complexity_lab.zoo.card import HasFiles, ModelCard, Zoo
@@ -60,7 +62,7 @@ class SurveySection(Spec):
     zoo: str
     weights: Path | None = None
     states: tuple[State, ...] = STATES
-    seeds: StrictInt | tuple[StrictInt, ...] = 3
+    seeds: Seeds = (0, 1, 2)
     metrics: tuple[str, ...] | None = None
     tensor_rows: bool = True
     preset: str | None = None
@@ -71,15 +73,18 @@ class SurveySection(Spec):
     selection: SurveySelection = Field(default_factory=SurveySelection)
 
 
+_FROM_FOLDER = ("zoo", "weights", "accuracy", "selection")  # what needs the folder of the study, or no name
+
+
 class SurveySpec(Spec):
     """Zoo, models, states, seeds and metrics of a survey. Two equal plans give equal tables, timings aside."""
 
     zoo: str
     path: Path | None = None  # weights directory of timm, or the list or directory of the checkpoints zoo
-    models: tuple[str, ...]
-    states: tuple[State, ...] = STATES
-    seeds: tuple[StrictInt, ...] = (0, 1, 2)
-    metrics: tuple[str, ...] = DEFAULT_METRICS
+    models: SomeUnique[str]
+    states: SomeUnique[State] = STATES
+    seeds: Seeds = (0, 1, 2)
+    metrics: SomeUnique[str] = DEFAULT_METRICS
     tensor_rows: bool = True
     preset: str | None = None  # rules of a publication, or ours; those of QuBD add bit planes to the metrics
     bits: StrictInt | None = None  # planes, instead of the preset's
@@ -87,15 +92,6 @@ class SurveySpec(Spec):
     order: OrderRule = "model"  # of the tensors in files
     selection: dict[str, Any] = Field(default_factory=dict)  # how the models were chosen, for the record
     accuracy: Path | None = None  # CSV of published accuracies, copied into the directory
-
-    @field_validator("models", "states", "seeds", "metrics")
-    @classmethod
-    def _not_empty_and_unique(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
-        if not value:
-            raise ValueError("empty, wanted at least one")
-        if len(set(value)) != len(value):
-            raise ValueError("has an entry twice")
-        return value
 
     @field_validator("states")
     @classmethod
@@ -110,13 +106,9 @@ class SurveySpec(Spec):
                 raise ValueError(f"seed {seed}, wanted 0 to 2^63 - 1")
         return value
 
-    @model_validator(mode="after")
-    def _can_be_measured(self) -> SurveySpec:
-        try:
-            self.measurement  # noqa: B018 - it checks names and rules
-        except ComplexityLabError as error:
-            raise ValueError(str(error)) from None
-        return self
+    def refuse_impossible(self) -> None:
+        """Check names and rules."""
+        self.measurement  # noqa: B018 - it checks names and rules
 
     @cached_property
     def measurement(self) -> MeasurementSpec:
@@ -143,19 +135,17 @@ class SurveyKind(Kind[SurveySpec]):
 
     name = "survey"
     noun = "model"
+    spec_type = SurveySpec
 
     def spec(self, section: Mapping[str, Any], folder: Path) -> SurveySpec:
         """Return what a section [survey] asks for."""
         asked = SurveySection.model_validate(dict(section))
-        seeds = tuple(range(asked.seeds)) if isinstance(asked.seeds, int) else asked.seeds
         return survey_spec(
             asked.zoo,
             selection=asked.selection.resolved(folder),
             path=folder / asked.weights if asked.weights else None,
             accuracy=folder / asked.accuracy if asked.accuracy else None,
-            seeds=seeds,
-            **{name: getattr(asked, name) for name in ("states", "metrics", "tensor_rows", "preset", "bits")},
-            **{name: getattr(asked, name) for name in ("controls", "order")},
+            **{name: value for name, value in asked if name not in _FROM_FOLDER},
         )
 
     def tasks(self, spec: SurveySpec, options: RunOptions) -> Sequence[Task]:
@@ -233,8 +223,6 @@ def survey_spec(
         UnknownNameError: unknown zoo, model or metric; the message suggests the nearest.
         InputError: nothing matches, or a value outside what is defined.
     """
-    from complexity_lab.study.plan import checked
-
     selection = selection or Selection()
     wanted = spec_of(
         metrics, tensor_rows=tensor_rows, preset=preset, bits=bits, controls=controls, default=DEFAULT_METRICS

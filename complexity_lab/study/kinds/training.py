@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from pydantic import StrictInt, field_validator, model_validator
+from pydantic import StrictInt
 
 from complexity_lab.counted import counted
-from complexity_lab.errors import ComplexityLabError, InputError
+from complexity_lab.errors import InputError
 from complexity_lab.measurement.measured import measure_module
 from complexity_lab.measurement.rows import Subject
 from complexity_lab.measurement.spec import MeasurementSpec
@@ -21,6 +20,7 @@ from complexity_lab.momos.networks import build_model
 from complexity_lab.momos.runs import RunConfig, RunResult
 from complexity_lab.momos.schedule import refuse_impossible
 from complexity_lab.momos.training import check, train_run
+from complexity_lab.study.fields import Seeds, SomeUnique, Unique
 from complexity_lab.study.kind import Failure, Kind, RunOptions, Spec, Task, TaskContext
 from complexity_lab.study.plan import Plan, checked
 from complexity_lab.tables.rows import CurvePoint, Measurement, Row, Run
@@ -46,53 +46,29 @@ class TrainingSpec(Spec):
     """Networks, methods and seeds; every combination is one run."""
 
     dataset: str = "digits"
-    models: tuple[str, ...]
+    models: SomeUnique[str]
     baseline: bool = True
-    bits: tuple[StrictInt, ...] = ()  # of quantization-aware training
-    s: tuple[StrictInt, ...] = ()  # values in a block; each with every capacity
-    capacity: tuple[float, ...] = ()  # motifs as shares of the blocks
+    bits: Unique[StrictInt] = ()  # of quantization-aware training
+    s: Unique[StrictInt] = ()  # values in a block; each with every capacity
+    capacity: Unique[float] = ()  # motifs as shares of the blocks
     every: Literal["step", "epoch"] | StrictInt | None = None  # None: as the preset says
     choice: str = "random"
     force_zero: bool | None = None  # None: as the preset says, the paper's zero motif or the reference's none
-    seeds: tuple[StrictInt, ...] = (0, 1, 2)
+    seeds: Seeds = (0, 1, 2)
     preset: Preset = "paper"
     epochs: StrictInt | None = None  # instead of the recipe's
-    metrics: tuple[str, ...] = ("bdm",)  # of every epoch; qubd is 8 planes by the preset fixed
+    metrics: Unique[str] = ("bdm",)  # of every epoch; qubd is 8 planes by the preset fixed
     precision: Precision = "float32"
     compile: bool = False
     table: Table | None = None  # of the paper, whose printed numbers the results are compared with
 
-    @field_validator("seeds", mode="before")
-    @classmethod
-    def _count_of_seeds(cls, value: Any) -> Any:
-        return tuple(range(value)) if isinstance(value, int) else value
-
-    @field_validator("models", "seeds")
-    @classmethod
-    def _not_empty(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
-        if not value:
-            raise ValueError("empty, wanted at least one")
-        return value
-
-    @field_validator("models", "bits", "s", "capacity", "seeds", "metrics")
-    @classmethod
-    def _each_once(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
-        twice = sorted({str(item) for item in value if value.count(item) > 1})
-        if twice:
-            raise ValueError(f"{', '.join(twice)} is listed twice, wanted each once")
-        return value
-
-    @model_validator(mode="after")
-    def _can_be_trained(self) -> TrainingSpec:
+    def refuse_impossible(self) -> None:
+        """Check the methods and names."""
         if bool(self.s) != bool(self.capacity):
-            raise ValueError("s and capacity belong together, give both or neither")
-        try:
-            if not self.methods():
-                raise InputError("no method: set baseline, bits, or s and capacity")
-            self.measurement  # noqa: B018 - it checks the names
-        except ComplexityLabError as error:
-            raise ValueError(str(error)) from None
-        return self
+            raise InputError("s and capacity belong together, give both or neither")
+        if not self.methods():
+            raise InputError("no method: set baseline, bits, or s and capacity")
+        self.measurement  # noqa: B018 - it checks the names
 
     @property
     def measurement(self) -> MeasurementSpec | None:
@@ -180,11 +156,7 @@ class TrainingKind(Kind[TrainingSpec]):
     name = "training"
     noun = "run"
     threads_decide = True
-
-    def spec(self, section: Mapping[str, Any], folder: Path) -> TrainingSpec:
-        """Return what a section [training] asks for."""
-        del folder
-        return TrainingSpec.model_validate(dict(section))
+    spec_type = TrainingSpec
 
     def tasks(self, spec: TrainingSpec, options: RunOptions) -> Sequence[Task]:
         """Return a task per run. Later networks of a plan are taken to be larger, as in the tables of the paper."""

@@ -5,19 +5,19 @@ A run is minutes at most: one that was killed begins again, and gives the same r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, StrictInt, field_validator, model_validator
+from pydantic import Field, StrictInt
 
 from complexity_lab.counted import counted
-from complexity_lab.errors import ComplexityLabError, InputError, OutputError
+from complexity_lab.errors import InputError, OutputError
 from complexity_lab.measurement.measured import measure_module
 from complexity_lab.measurement.rows import Subject
 from complexity_lab.measurement.spec import MeasurementSpec
+from complexity_lab.study.fields import Seeds, SomeUnique, Unique
 from complexity_lab.study.kind import Failure, Kind, RunOptions, Spec, Task, TaskContext
 from complexity_lab.tables.rows import CurvePoint, Row, Run
 from complexity_lab.training.recipe import Labels, Optimizer, Recipe
@@ -50,52 +50,25 @@ class TrajectorySpec(Spec):
     task: Literal["digits", "addition"]
     modulus: StrictInt | None = Field(default=None, ge=2)  # of addition
     embedding: StrictInt | None = Field(default=None, ge=1)  # of addition: length of the vector of a number
-    hidden: tuple[tuple[StrictInt, ...], ...]  # units per hidden layer, of each network
-    examples: tuple[StrictInt, ...] = ()  # in training; none: all digits, half of the pairs
-    conditions: tuple[Condition, ...] = (Condition(),)
-    seeds: tuple[StrictInt, ...] = (0, 1, 2)
+    hidden: SomeUnique[tuple[StrictInt, ...]]  # units per hidden layer, of each network
+    examples: Unique[StrictInt] = ()  # in training; none: all digits, half of the pairs
+    conditions: SomeUnique[Condition] = (Condition(),)
+    seeds: Seeds = (0, 1, 2)
     optimizer: Optimizer
     learning_rate: float = Field(gt=0, allow_inf_nan=False)
     batch_size: StrictInt | None = Field(default=None, ge=1)  # None: all examples at every step
     steps: StrictInt = Field(ge=1)
     per_decade: StrictInt = Field(default=12, ge=1)  # measurements per tenfold number of steps
-    metrics: tuple[str, ...] = ("bdm",)
+    metrics: Unique[str] = ("bdm",)
     preset: str | None = "fixed"  # rules of the bit planes; None: no planes
     bits: StrictInt = Field(default=4, ge=1, le=16)
     shuffles: StrictInt = Field(default=10, ge=0)
     tensor_rows: bool = True
     threads: StrictInt = Field(default=1, ge=1)  # of one run; others, other last bits
 
-    @field_validator("seeds", mode="before")
-    @classmethod
-    def _count_of_seeds(cls, value: Any) -> Any:
-        return tuple(range(value)) if isinstance(value, int) else value
-
-    @field_validator("hidden", "conditions", "seeds")
-    @classmethod
-    def _not_empty(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
-        if not value:
-            raise ValueError("empty, wanted at least one")
-        return value
-
-    @field_validator("hidden", "examples", "conditions", "seeds", "metrics")
-    @classmethod
-    def _each_once(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
-        twice = sorted({str(item) for item in value if value.count(item) > 1})
-        if twice:
-            raise ValueError(f"{', '.join(twice)} is listed twice, wanted each once")
-        return value
-
-    @model_validator(mode="after")
-    def _can_be_trained(self) -> TrajectorySpec:
-        try:
-            self._check_task()
-            self.measurement  # noqa: B018 - it checks names and rules
-        except ComplexityLabError as error:
-            raise ValueError(str(error)) from None
-        return self
-
-    def _check_task(self) -> None:
+    def refuse_impossible(self) -> None:
+        """Check the task, names and rules."""
+        self.measurement  # noqa: B018 - it checks names and rules
         if any(width < 1 for widths in self.hidden for width in widths):
             raise InputError("a hidden layer has no unit, wanted 1 or more")
         if self.task == "digits":
@@ -205,11 +178,7 @@ class TrajectoryKind(Kind[TrajectorySpec]):
 
     name = "trajectory"
     noun = "run"
-
-    def spec(self, section: Mapping[str, Any], folder: Path) -> TrajectorySpec:
-        """Return what a section [trajectory] asks for."""
-        del folder
-        return TrajectorySpec.model_validate(dict(section))
+    spec_type = TrajectorySpec
 
     def tasks(self, spec: TrajectorySpec, options: RunOptions) -> Sequence[Task]:
         """Return a task per run, whose work grows with the square of its units."""

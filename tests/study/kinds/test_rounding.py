@@ -76,7 +76,7 @@ def test_the_study_that_ships_is_read():
     [
         ('models = ["resnet9"]', "the digits zoo has no model 'resnet9'"),
         ("seeds = []", "empty, wanted at least one"),
-        ("margins = [1, 1]", "has an entry twice"),
+        ("margins = [1, 1]", "1 is listed twice, wanted each once"),
         ("margins = [-1]", "margin -1"),
         ("bits = 9", "9 bits, wanted 2 to 8"),
         ('preset = "momos-paper"', "has no bit planes"),
