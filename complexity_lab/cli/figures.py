@@ -25,10 +25,11 @@ def figures_cli(
     """Draw the figures of a study: PDF, PNG, and the numbers as CSV and Parquet. What is finished is drawn."""
     from complexity_lab.figures.drawing import FORMATS, draw, save
     from complexity_lab.statistics.results import open_results
+    from complexity_lab.tables.layout import FIGURES
 
     take_accuracy(accuracy, directory)
     results = open_results(directory)
-    folder = out if out is not None else directory / "figures"
+    folder = out if out is not None else directory / FIGURES
     drawings = draw(results, tuple(name) if name else None)
     save(drawings, folder)
     for drawing in drawings:
@@ -46,11 +47,12 @@ def take_accuracy(accuracy: Path | None, directory: Path) -> None:
         return
     from complexity_lab.errors import InputError
     from complexity_lab.files import keep_file
-    from complexity_lab.statistics.accuracy import ACCURACY_FILE, read_accuracy
+    from complexity_lab.statistics.accuracy import read_accuracy
     from complexity_lab.tables.directory import read_manifest
+    from complexity_lab.tables.layout import ACCURACY
 
     kind = read_manifest(directory)["kind"]
     if kind != "survey":
         raise InputError(f"--accuracy {accuracy} is for surveys, {directory} holds a {kind}; leave it out")
     read_accuracy(accuracy)
-    keep_file(accuracy, directory / ACCURACY_FILE)
+    keep_file(accuracy, directory / ACCURACY)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 WHOLE = "whole model"
 COUNTED_ONLY = ("fair", "share_45")  # null models for comparisons of many models, which are in --json and --csv
-WHO = ("study", "model", "state", "seed", "step")  # fields of rows that one source has no use for
+SUBJECT_COLUMNS = ("study", "model", "state", "seed", "step")  # fields of rows that one source has no use for
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ def measure_cli(
             order=checked_rule(measuring.order),
         )
     if printing.machine_readable:
-        rows = [{name: value for name, value in asdict(row).items() if name not in WHO} for row in measured.rows]
+        rows = [
+            {name: value for name, value in asdict(row).items() if name not in SUBJECT_COLUMNS} for row in measured.rows
+        ]
         printing.print_records(rows)
     else:
         _print_table(measured.rows)

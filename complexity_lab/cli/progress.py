@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from types import TracebackType
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBar
 
 from complexity_lab.cli.terminal import console
 from complexity_lab.counted import counted
-from complexity_lab.study.engine import Progress as Told
+from complexity_lab.study.engine import Progress
 
 
 class StudyProgress:
@@ -18,13 +19,13 @@ class StudyProgress:
     def __init__(self, announcement: str, noun: str) -> None:
         self.announcement, self.noun = announcement, noun
         self.console = console(sys.stderr)
-        self.bar: Progress | None = None
+        self.bar: ProgressBar | None = None
         self.task: TaskID | None = None
 
     def __enter__(self) -> StudyProgress:
         self.console.print(self.announcement, soft_wrap=True)
         if self.console.is_terminal:
-            self.bar = Progress(
+            self.bar = ProgressBar(
                 TextColumn("{task.description}"),
                 BarColumn(),
                 MofNCompleteColumn(),
@@ -41,7 +42,7 @@ class StudyProgress:
         if self.bar is not None:
             self.bar.stop()
 
-    def update(self, progress: Told) -> None:
+    def update(self, progress: Progress) -> None:
         """Show one step."""
         if progress.outcome is None:
             self._begin(progress)
@@ -52,17 +53,17 @@ class StudyProgress:
                 self.task = self.bar.add_task(f"{self.noun}s", total=progress.total, left="")
             self.bar.update(self.task, completed=progress.finished, left=self._rate(progress))
 
-    def _begin(self, progress: Told) -> None:
+    def _begin(self, progress: Progress) -> None:
         if progress.kept:
             finished = "was" if progress.kept == 1 else "were"
             self._print(f"{counted(progress.kept, self.noun)} {finished} finished before and kept.")
         for task in progress.repeated:
-            self._print(f"{task}: its rows or its weights are not what they were; it is done again.")
+            self._print(f"{task}: its rows are damaged or its weights have changed; running it again.")
 
     def _print(self, line: str) -> None:
         (self.bar.console if self.bar is not None else self.console).print(line, soft_wrap=True, markup=False)
 
-    def _line(self, progress: Told) -> str:
+    def _line(self, progress: Progress) -> str:
         outcome = progress.outcome
         assert outcome is not None
         text = f"[{progress.finished}/{progress.total}] {outcome.task}: {outcome.status}, {outcome.seconds:.1f} s"
@@ -71,7 +72,7 @@ class StudyProgress:
         rate = self._rate(progress)
         return f"{text} ({rate})" if rate else text
 
-    def _rate(self, progress: Told) -> str:
+    def _rate(self, progress: Progress) -> str:
         if progress.seconds_left is None or progress.seconds <= 0 or progress.finished == progress.total:
             return ""
         per_minute = 60 * progress.finished / progress.seconds

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from complexity_lab.files import write_atomically, writing
 
-BESIDE = ("accuracy.csv", "losses.csv", "text.md")  # what readers of the tables need too
 UNPUBLISHED = ("histograms",)  # made again from the weights
 
 
@@ -34,6 +33,7 @@ def publish_study(
     from complexity_lab.statistics.results import open_results
     from complexity_lab.statistics.step_results import TrainingResults
     from complexity_lab.tables.directory import publish
+    from complexity_lab.tables.layout import PAGE, SIDE_FILES
     from complexity_lab.tables.rows import ROWS
 
     if Path(name).name != name or name in (".", ".."):
@@ -52,17 +52,17 @@ def publish_study(
     for folder in (data, report):
         _empty(folder)
     publish(run, data, [row.TABLE for row in ROWS if row.TABLE not in UNPUBLISHED])
-    for extra in BESIDE:
+    for extra in SIDE_FILES:
         if (run / extra).exists():
             with writing(data):
                 write_atomically(data / extra, (run / extra).read_bytes())
     save(shown, report, formats=("png",))
-    write_page(results, drawings, report / "report.html")
+    write_page(results, drawings, report / PAGE)
     if isinstance(results, TrainingResults):
         from complexity_lab.report.paper_tables import write_tables
 
         write_tables(results, report)
-    return {"tables": data, "page": report / "report.html", "pictures": report}
+    return {"tables": data, "page": report / PAGE, "pictures": report}
 
 
 def _empty(folder: Path) -> None:

@@ -20,16 +20,15 @@ def report_cli(
     ] = None,
 ) -> None:
     """Write the page of a study of any kind as one HTML file that needs nothing else; what is finished is shown."""
-    from complexity_lab.cli.running import PAGE
     from complexity_lab.figures.drawing import draw
     from complexity_lab.report.page import write_page
+    from complexity_lab.report.paper_tables import write_tables
     from complexity_lab.statistics.results import open_results
+    from complexity_lab.tables.layout import PAGE
 
     take_accuracy(accuracy, directory)
     results = open_results(directory)
+    paths = [] if tables is None else write_tables(results, tables)  # refused before a page is written
     print(write_page(results, draw(results, results.manifest.figures or None), out or directory / PAGE))
-    if tables is not None:
-        from complexity_lab.report.paper_tables import write_tables
-
-        for path in write_tables(results, tables):
-            print(path)
+    for path in paths:
+        print(path)

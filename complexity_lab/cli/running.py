@@ -12,6 +12,7 @@ from complexity_lab.cli.interrupt import interruptible
 from complexity_lab.cli.progress import StudyProgress, duration
 from complexity_lab.cli.terminal import say
 from complexity_lab.counted import counted
+from complexity_lab.tables.layout import COMMITS, FIGURES, PAGE, SIDE_FILES
 
 if TYPE_CHECKING:
     from complexity_lab.cli.options import RunningOptions
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from complexity_lab.study.kind import RunOptions
     from complexity_lab.study.plan import Plan
 
-PAGE = "report.html"
 SHOWN = 20  # failures on the terminal
 
 
@@ -41,7 +41,7 @@ def run_and_show(plan: Plan, directory: Path, running: RunningOptions, options: 
         f"{plan.kind.capitalize()}: {plan.plugin.announcement(plan.spec, tasks)}; "
         f"{executor.jobs} at a time, into {directory}"
     )
-    with going_on(directory), StudyProgress(announcement, plan.plugin.noun) as progress:
+    with resumable(directory), StudyProgress(announcement, plan.plugin.noun) as progress:
         result = run_study(
             plan,
             directory,
@@ -73,7 +73,7 @@ def _print_projection(plan: Plan, directory: Path, options: RunOptions, jobs: in
 
 
 @contextmanager
-def going_on(directory: Path) -> Iterator[None]:
+def resumable(directory: Path) -> Iterator[None]:
     """End on Ctrl-C with the sentence that says how to go on."""
     with interruptible(f"Interrupted. What is finished is kept in {directory}; run the same command to go on."):
         yield
@@ -114,7 +114,7 @@ def show(result: StudyResult, directory: Path, noun: str, *, report: bool = True
         say(f"  ... and {len(result.failed) - SHOWN} more, in the tables")
     for task in result.missing:
         print(f"  missing: {task}; run the same command again", file=sys.stderr)
-    for path in result.strangers:
+    for path in result.unrecorded:
         print(f"  ignored: {path} is not part of this study", file=sys.stderr)
     for what, place in places.items():
         say(f"{what + ':':<10}{place}")
@@ -125,7 +125,7 @@ def write_everything(results: Results, directory: Path, *, force: bool = False) 
     from complexity_lab.figures.drawing import draw, save
     from complexity_lab.report.page import write_page
 
-    page, folder = directory / PAGE, directory / "figures"
+    page, folder = directory / PAGE, directory / FIGURES
     if force or not _is_newer(page, directory) or not folder.exists():
         drawings = draw(results, results.manifest.figures or None)
         save(drawings, folder)
@@ -134,5 +134,8 @@ def write_everything(results: Results, directory: Path, *, force: bool = False) 
 
 
 def _is_newer(page: Path, directory: Path) -> bool:
-    made_of = [*(directory / "commits").glob("*.json"), *directory.glob("*.csv"), *directory.glob("text.md")]
+    made_of = [
+        *(directory / COMMITS).glob("*.json"),
+        *(path for name in SIDE_FILES if (path := directory / name).exists()),
+    ]
     return page.exists() and page.stat().st_mtime > max((path.stat().st_mtime for path in made_of), default=0.0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from complexity_lab.cli.lasting import LastingConsole
+    from complexity_lab.cli.pipe_safe import PipeSafeConsole
 
 WIDTH = 160  # columns where there is no terminal
 NARROWEST = 16  # columns of a folded name
@@ -17,13 +17,13 @@ MANY = 9  # columns of a table that stand close
 SHOWN = 6  # names after a note that many share
 
 
-def console(file: IO[str] | None = None) -> LastingConsole:
+def console(file: IO[str] | None = None) -> PipeSafeConsole:
     """Return a console for what is on standard output, or on another stream, now."""
-    from complexity_lab.cli.lasting import LastingConsole
+    from complexity_lab.cli.pipe_safe import PipeSafeConsole
 
     stream = sys.stdout if file is None else file
     wide = not stream.isatty() and "COLUMNS" not in os.environ
-    return LastingConsole(file=stream, highlight=False, markup=False, emoji=False, width=WIDTH if wide else None)
+    return PipeSafeConsole(file=stream, highlight=False, markup=False, emoji=False, width=WIDTH if wide else None)
 
 
 def say(text: str) -> None:

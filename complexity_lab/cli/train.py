@@ -125,7 +125,7 @@ def train_cli(
     Run the same command again to go on after an interruption: the result is the same as without one, on a GPU as far as
     torch has deterministic algorithms there.
     """
-    from complexity_lab.cli.running import going_on
+    from complexity_lab.cli.running import resumable
     from complexity_lab.momos.runs import RunConfig
     from complexity_lab.momos.trackers import tracker_for
     from complexity_lab.study.engine import run_study
@@ -149,7 +149,7 @@ def train_cli(
     directory = out or Path("runs") / "train" / config.key
     print(f"Training {config.key} for at most {config.recipe.epochs} epochs, into {directory}", file=sys.stderr)
     show = _EpochLines(config)
-    with going_on(directory), tracker_for(tracker, config, directory) as track:
+    with resumable(directory), tracker_for(tracker, config, directory) as track:
 
         def on_epoch(epoch: EpochRecord) -> None:
             show(epoch)

@@ -21,7 +21,6 @@ from markupsafe import Markup
 
 from complexity_lab.errors import InputError
 
-TEXT: Final = "text.md"
 _FRONT_MATTER: Final = re.compile(r"\A\+\+\+[ \t]*\n(.*?)^\+\+\+[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _SHORTEST: Final = 8  # digits of a hash that name a plan
 _HEADINGS: Final = 2  # levels that the page has above those of the text

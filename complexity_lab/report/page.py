@@ -13,7 +13,7 @@ from complexity_lab.figures.drawing import Drawing, not_drawn
 from complexity_lab.figures.figure import GROUPS
 from complexity_lab.figures.registry import figures_for
 from complexity_lab.files import write_atomically, writing
-from complexity_lab.report.author import TEXT, AuthorText, read_text
+from complexity_lab.report.author import AuthorText, read_text
 from complexity_lab.report.glossary import terms
 from complexity_lab.report.provenance import Provenance, moment, provenance
 from complexity_lab.report.records import failures, records_table
@@ -21,6 +21,7 @@ from complexity_lab.report.section import Fact, KeyNumber, Section
 from complexity_lab.report.sections import sections_of
 from complexity_lab.report.table import SortableTable, csv_uri, data_uri
 from complexity_lab.statistics.results import Results
+from complexity_lab.tables.layout import TEXT
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 PIXELS_PER_INCH: Final = 96  # of CSS

@@ -9,7 +9,6 @@ from complexity_lab.errors import InputError
 from complexity_lab.statistics import columns as d
 from complexity_lab.tables import columns as c
 
-ACCURACY_FILE: Final = "accuracy.csv"
 PUBLISHED_COLUMNS: Final[dict[str, str]] = {
     c.NAME: "model as the file names it",
     c.ARCHITECTURE: "the name up to its first dot",

@@ -12,7 +12,6 @@ import pandas as pd
 from complexity_lab.errors import InputError
 from complexity_lab.tables import columns as c
 
-LOSSES_FILE: Final = "losses.csv"
 LOSSES: Final = (c.TRAIN_LOSS, c.TRAIN_ACCURACY, c.VALIDATION_LOSS, c.VALIDATION_ACCURACY)
 ACCURACIES: Final = (c.TRAIN_ACCURACY, c.VALIDATION_ACCURACY)
 NUMBERS: Final = (c.EPOCH, *LOSSES)

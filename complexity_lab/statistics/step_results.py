@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from complexity_lab.statistics.learning import landmarks, rank_over_time
-from complexity_lab.statistics.losses import LOSSES_FILE, NUMBERS, read_losses
+from complexity_lab.statistics.losses import NUMBERS, read_losses
 from complexity_lab.statistics.manifest import Manifest
 from complexity_lab.statistics.orderings import orderings
 from complexity_lab.statistics.results import Results
@@ -25,6 +25,7 @@ from complexity_lab.statistics.trajectory import (
     with_runs,
 )
 from complexity_lab.tables import columns as c
+from complexity_lab.tables import layout
 
 
 class StepResults(Results):
@@ -50,7 +51,7 @@ class StepResults(Results):
         Raises:
             InputError: the file is damaged.
         """
-        file = self.file(LOSSES_FILE)
+        file = self.file(layout.LOSSES)
         return self._given if file is None else read_losses(file)
 
     @cached_property

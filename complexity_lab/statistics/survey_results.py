@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from complexity_lab.statistics.accuracy import ACCURACY_FILE, model_accuracy, read_accuracy
+from complexity_lab.statistics.accuracy import model_accuracy, read_accuracy
 from complexity_lab.statistics.associations import MAIN_METRICS, Association, associations
 from complexity_lab.statistics.decomposition import decompose
 from complexity_lab.statistics.initial import initial_weights
@@ -22,6 +22,7 @@ from complexity_lab.statistics.resolution import resolution_table
 from complexity_lab.statistics.results import SEED, Results
 from complexity_lab.statistics.rows import model_rows
 from complexity_lab.statistics.summary import MetricSummary, ZooSummary, summarize, summarize_metrics
+from complexity_lab.tables import layout
 
 
 class SurveyResults(Results):
@@ -47,7 +48,7 @@ class SurveyResults(Results):
         Raises:
             InputError: the file is damaged.
         """
-        file = self.file(ACCURACY_FILE)
+        file = self.file(layout.ACCURACY)
         return self._published if file is None else read_accuracy(file)
 
     @cached_property

@@ -18,10 +18,10 @@ from complexity_lab.study.manifest import new_manifest
 from complexity_lab.study.plan import Plan
 from complexity_lab.tables.commit import Commit
 from complexity_lab.tables.directory import StudyDirectory, read_manifest
+from complexity_lab.tables.layout import TEXT
 from complexity_lab.tables.provenance import versions
 from complexity_lab.tables.rows import OK
 
-TEXT = "text.md"  # what the author wrote, in the directory
 KILLED = Failure(
     "WorkerDied", "the worker process was killed twice while it did this task, most likely for lack of memory"
 )
@@ -61,7 +61,7 @@ class StudyResult:
         ok: tasks that are ok, whenever they were done.
         failed: error of each task that is not.
         missing: tasks of the plan without a record, which should not be.
-        strangers: Parquet files in the folders of tables that are of no record; they are ignored.
+        unrecorded: Parquet files in the folders of tables that are of no record; they are ignored.
     """
 
     directory: Path
@@ -70,7 +70,7 @@ class StudyResult:
     ok: int = 0
     failed: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
-    strangers: tuple[str, ...] = ()
+    unrecorded: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -307,7 +307,7 @@ def _result(plan: Plan, store: StudyDirectory, tasks: Sequence[Task], done: int)
         ok=sum(commit.status == OK for commit in counted.values()),
         failed={key: commit.error or "no reason recorded" for key, commit in counted.items() if commit.status != OK},
         missing=tuple(sorted(planned - set(commits))),
-        strangers=tuple(store.strangers(commits)),
+        unrecorded=tuple(store.unrecorded(commits)),
     )
 
 

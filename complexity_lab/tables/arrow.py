@@ -73,6 +73,8 @@ def to_frame(row: type[Row], tables: Iterable[pa.Table]) -> pd.DataFrame:
     import pandas as pd
 
     wanted = schema(row)
-    whole = pa.concat_tables([wanted.empty_table(), *(each.cast(wanted) for each in tables)])
+    whole = pa.concat_tables(
+        [wanted.empty_table(), *(each if each.schema.equals(wanted) else each.cast(wanted) for each in tables)]
+    )
     frame: pd.DataFrame = whole.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     return frame.sort_values(list(row.SORTED_BY), kind="stable", ignore_index=True)

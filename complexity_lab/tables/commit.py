@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -34,6 +34,8 @@ class Commit:
         error: why it failed, in one sentence.
         seconds: wall time.
         inputs: identities of the files that were measured, see ``study.identity``.
+
+    In a file it ends with its own SHA-256, so that a record somebody edited is none.
     """
 
     task: str
@@ -50,11 +52,18 @@ class Commit:
         """Return the record in a file; None if it is damaged or somebody edited it into something else."""
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
+            if found.pop("sha256") != _digest(found):
+                return None
             parts = {str(table): Part(int(part["rows"]), str(part["sha256"])) for table, part in found["parts"].items()}
             commit = cls(**{**found, "parts": parts})
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
         return commit if commit._is_sound() else None
+
+    def to_json(self) -> bytes:
+        """Return the content of its file."""
+        content = asdict(self)
+        return json.dumps(content | {"sha256": _digest(content)}).encode()
 
     def _is_sound(self) -> bool:
         return (
@@ -65,6 +74,10 @@ class Commit:
             and isinstance(self.inputs, list)
             and all(isinstance(each, dict) for each in self.inputs)
         )
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def part_stem(task: str) -> str:

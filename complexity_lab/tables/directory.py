@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from complexity_lab.errors import InputError, OutputError, PlanMismatchError
 from complexity_lab.files import exclusive_lock, write_atomically, writing
 from complexity_lab.tables.arrow import row_type, schema, to_arrow, to_frame, to_parquet
 from complexity_lab.tables.commit import Commit, Part, part_stem
+from complexity_lab.tables.layout import COMMITS, MANIFEST, RUNNING, STUDY_LOCK, WRITE_LOCK
 from complexity_lab.tables.rows import ROWS, Row
 
 if TYPE_CHECKING:
@@ -33,11 +34,6 @@ if TYPE_CHECKING:
 FORMAT = 2
 """Of the directory and its tables; raised when older programs could not read them."""
 
-MANIFEST = "manifest.json"
-COMMITS = "commits"
-STUDY_LOCK = ".study.lock"  # held by the process that runs the study
-WRITE_LOCK = ".write.lock"  # held while the parts of one task appear
-RUNNING = ".running"
 FOR_READERS = ("title", "question", "source", "figures")  # of a manifest; they decide no row and may change
 OWNED_FILES = re.compile(r"\..*\.tmp|.*-[0-9a-f]{64}\.(parquet|json)")
 """Names that may be removed when they are of no record; a user's notes may lie beside them."""
@@ -156,7 +152,7 @@ class StudyDirectory:
     def _part(self, table: str, task: str) -> Path:
         return self.path / table / f"{part_stem(task)}.parquet"
 
-    def strangers(self, commits: Mapping[str, Commit] | None = None) -> list[str]:
+    def unrecorded(self, commits: Mapping[str, Commit] | None = None) -> list[str]:
         """Return Parquet files in the folders of tables that are of no record, relative to the directory.
 
         Args:
@@ -237,8 +233,8 @@ class StudyDirectory:
                 path.parent.mkdir(exist_ok=True)
                 write_atomically(path, data)
             (self.path / COMMITS).mkdir(exist_ok=True)
-            content = json.dumps(asdict(commit) | {"parts": {name: asdict(part) for name, part in parts.items()}})
-            write_atomically(self.path / COMMITS / f"{part_stem(commit.task)}.json", content.encode())
+            record = replace(commit, parts=parts)
+            write_atomically(self.path / COMMITS / f"{part_stem(commit.task)}.json", record.to_json())
             (self.path / RUNNING / part_stem(commit.task)).unlink(missing_ok=True)
 
     def _refuse_other_directory(self, commit: Commit) -> None:

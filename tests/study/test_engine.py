@@ -109,7 +109,7 @@ def test_a_stray_file_is_ignored_and_named(tmp_path):
     run(directory)
     shutil.copy(next((directory / "measurements").glob("*.parquet")), directory / "measurements" / "copy.parquet")
     result = run(directory)
-    assert result.strangers == ("measurements/copy.parquet",) and result.exit_code == 0
+    assert result.unrecorded == ("measurements/copy.parquet",) and result.exit_code == 0
     assert len(rows(directory)) == 12
 
 

@@ -24,13 +24,13 @@ from complexity_lab.measurement.rows import Subject
 from complexity_lab.measurement.spec import MeasurementSpec, spec_of
 from complexity_lab.study.kind import Failure, Kind, RunOptions, Spec, Task, TaskContext
 from complexity_lab.study.plan import Plan, checked
+from complexity_lab.tables.layout import LOSSES
 from complexity_lab.tables.rows import CurvePoint, Measurement, Row, Run
 from complexity_lab.weights.order import OrderRule
 from complexity_lab.weights.source import Order
 from complexity_lab.zoo.revisions import in_revisions
 from complexity_lab.zoo.series import Checkpoint, FileCheckpoint, OrderedFiles, in_files, order_of_files
 
-LOSSES = "losses.csv"  # in the directory of a study
 ORDER = ".order.json"  # in the directory of a study: names and shapes of the reference's tensors, in order
 
 

@@ -17,6 +17,7 @@ from complexity_lab.study.fields import Seeds, SomeUnique
 from complexity_lab.study.kind import BASE_MEMORY, Failure, Kind, RunOptions, Spec, Task, TaskContext
 from complexity_lab.study.model_reading import ModelReading, State, SurveyTask, card_columns
 from complexity_lab.study.plan import checked
+from complexity_lab.tables.layout import ACCURACY
 from complexity_lab.tables.rows import Model, Row
 from complexity_lab.weights.order import OrderRule
 from complexity_lab.zoo.card import HasFiles, ModelCard, Zoo
@@ -25,7 +26,6 @@ from complexity_lab.zoo.selection import Selection, parse_count, read_list, sele
 
 STATES: tuple[State, ...] = get_args(State)
 DEFAULT_METRICS = ("bdm", "gzip", "bz2", "lzma")
-ACCURACY = "accuracy.csv"  # in the directory of a survey
 BYTES_PER_PARAMETER = 12  # the module, its trained weights while they are loaded, and what is in flight
 
 

@@ -8,10 +8,11 @@ from safetensors.numpy import save_file
 from complexity_lab.errors import InputError, PlanMismatchError, UnreachableError
 from complexity_lab.measurement.single import measure
 from complexity_lab.study.engine import run_study
-from complexity_lab.study.kinds.series import LOSSES, find_series, series_plan
+from complexity_lab.study.kinds.series import find_series, series_plan
 from complexity_lab.study.plan import read_study
 from complexity_lab.tables import columns as c
 from complexity_lab.tables.directory import read_table
+from complexity_lab.tables.layout import LOSSES
 from tests.checkpoints import weights, write
 
 STEPS = [0, 1, 10, 100, 1000]

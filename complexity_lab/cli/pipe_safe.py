@@ -5,7 +5,7 @@ import os
 from rich.console import Console
 
 
-class LastingConsole(Console):
+class PipeSafeConsole(Console):
     """Falls silent when its reader is gone (``| head -1``), instead of ending the program."""
 
     def on_broken_pipe(self) -> None:
