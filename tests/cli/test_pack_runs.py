@@ -27,10 +27,21 @@ def pack(*arguments):
     return done.stdout
 
 
-def trained(directory, method, **changes):
-    recipe = replace(RECIPE, **changes)
-    train_run(RunConfig(model="mlp", dataset="digits", method=method, recipe=recipe, device="cpu"), directory)
-    return directory
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Return a function that gives the directory of a training; each is trained once."""
+    runs = {}
+
+    def of(method, **changes):
+        key = (method, *changes.items())
+        if key not in runs:
+            runs[key] = tmp_path_factory.mktemp("run")
+            recipe = replace(RECIPE, **changes)
+            config = RunConfig(model="mlp", dataset="digits", method=method, recipe=recipe, device="cpu")
+            train_run(config, runs[key])
+        return runs[key]
+
+    return of
 
 
 @pytest.mark.parametrize(
@@ -40,24 +51,24 @@ def trained(directory, method, **changes):
         (Method(s=6, capacity=0.01), {"s": 6, "tile": None}),
     ],
 )
-def test_a_run_is_cut_as_it_was_trained(tmp_path, method, cut):
-    run = trained(tmp_path / "run", method)
+def test_a_run_is_cut_as_it_was_trained(tmp_path, trained, method, cut):
+    run = trained(method)
     shown = json.loads(pack(run, tmp_path / "p", "--json"))
     assert {key: shown["codebooks"][0][key] for key in cut} == cut
     told = json.loads(pack(run, tmp_path / "q", "--json", "--tile", f"1x{cut['s']}" if cut.get("tile") else "3x1"))
     assert shown["ratio"] > 2 * told["ratio"]
 
 
-def test_what_a_person_asks_for_comes_first(tmp_path):
-    run = trained(tmp_path / "run", Method(s=6, capacity=0.01))
+def test_what_a_person_asks_for_comes_first(tmp_path, trained):
+    run = trained(Method(s=6, capacity=0.01))
     assert json.loads(pack(run, tmp_path / "p", "--json", "--s", 2))["s"] == 2
     vector = json.loads(pack(run, tmp_path / "q", "--json", "--padding", "vector"))
     assert {book["padding"] for book in vector["codebooks"]} == {"vector"}
 
 
 @pytest.mark.parametrize("method", [Method(bits=4), Method(bits=4, s=4, capacity=0.01)])
-def test_a_run_of_few_bits_is_packed_as_it_was_tested(tmp_path, method):
-    run = trained(tmp_path / "run", method, qat_exclude=("layers.0",))
+def test_a_run_of_few_bits_is_packed_as_it_was_tested(tmp_path, trained, method):
+    run = trained(method, qat_exclude=("layers.0",))
     exact = load_file(run / "final.safetensors")
     model = build_model("mlp", num_classes=10, in_channels=3, image_size=8)
     model.load_state_dict(exact)
@@ -75,8 +86,8 @@ def test_a_run_of_few_bits_is_packed_as_it_was_tested(tmp_path, method):
     assert "rounded to" not in again
 
 
-def test_which_weights_were_packed_is_said(tmp_path):
-    run = trained(tmp_path / "run", Method())
+def test_which_weights_were_packed_is_said(tmp_path, trained):
+    run = trained(Method())
     assert pack(run, tmp_path / "a").startswith(f"best weights, {run}/best.safetensors -> ")
     assert json.loads(pack(run, tmp_path / "b", "--json", "--weights", "final"))["weights"] == "final"
     assert json.loads(pack(run / "best.safetensors", tmp_path / "c", "--json"))["weights"] is None

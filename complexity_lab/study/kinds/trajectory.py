@@ -222,10 +222,8 @@ class TrajectoryKind(Kind[TrajectorySpec]):
 
     def announcement(self, spec: TrajectorySpec, tasks: Sequence[Task]) -> str:
         """Return what is about to be trained."""
-        return (
-            f"{counted(len(tasks), 'network')}, each measured at {len(spec.measured())} of "
-            f"{counted(spec.steps, 'step')}"
-        )
+        moments = len(spec.measured())
+        return f"{counted(len(tasks), 'network')}, each measured {counted(moments, 'time')} in {counted(spec.steps, 'step')}"
 
 
 KIND = TrajectoryKind()
