@@ -222,8 +222,8 @@ class TrajectoryKind(Kind[TrajectorySpec]):
 
     def announcement(self, spec: TrajectorySpec, tasks: Sequence[Task]) -> str:
         """Return what is about to be trained."""
-        moments = len(spec.measured())
-        return f"{counted(len(tasks), 'network')}, each measured {counted(moments, 'time')} in {counted(spec.steps, 'step')}"
+        times = counted(len(spec.measured()), "time")
+        return f"{counted(len(tasks), 'network')}, each measured {times} in {counted(spec.steps, 'step')}"
 
 
 KIND = TrajectoryKind()
