@@ -10,10 +10,10 @@ survey: $(INSTALLED)  ## train or load the digits zoo, survey it, write tables, 
 	$(BIN)/complexity-lab study run studies/digits.toml --out runs/digits
 
 test: lint types  ## lint, types, fast tests and doctests
-	$(BIN)/pytest
+	$(BIN)/pytest -n logical --dist worksteal
 
 test-all: lint types  ## the slow tests too
-	$(BIN)/pytest -m "not gpu and not network"
+	$(BIN)/pytest -n logical --dist worksteal -m "not gpu and not network"
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
