@@ -129,8 +129,9 @@ def refused():
         return f"http://127.0.0.1:{unused.getsockname()[1]}"
 
 
-@pytest.mark.parametrize("url", [refused(), "http://no-such-host.invalid"])
-def test_no_hub(monkeypatch, tmp_path, url):
+@pytest.mark.parametrize("address", [refused, lambda: "http://no-such-host.invalid"], ids=["refused", "unknown"])
+def test_no_hub(monkeypatch, tmp_path, address):
+    url = address()
     attach(monkeypatch, url, tmp_path)
     started = time.monotonic()
     assert "HF_ENDPOINT" in failure(UnreachableError)
