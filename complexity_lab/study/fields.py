@@ -24,7 +24,7 @@ def _each_once(items: Items) -> Items:
 
 
 def _counted_from_zero(seeds: Any) -> Any:
-    return tuple(range(seeds)) if isinstance(seeds, int) else seeds
+    return tuple(range(seeds)) if type(seeds) is int else seeds  # true is no number
 
 
 Unique = Annotated[tuple[Item, ...], AfterValidator(_each_once)]
