@@ -24,7 +24,6 @@ from complexity_lab.arrays import as_numpy
 from complexity_lab.binary.block_counts import BlockCounts, Shape
 from complexity_lab.binary.codes import encode
 from complexity_lab.binary.counting import SQUARE, STRING, as_matrix
-from complexity_lab.controls.iid import NullDistribution, iid_null
 from complexity_lab.counted import counted
 from complexity_lab.errors import InputError, WeightsError
 
@@ -74,20 +73,6 @@ def matched_gaussian(weights: Any) -> Gaussian:
     if not np.isfinite(squares):
         raise WeightsError(f"weights with mean {mean:.3g} and sum of squares {squares:.3g}, wanted finite weights")
     return Gaussian(mean, float(np.sqrt(squares / flat.size)))
-
-
-def gaussian_null(weights: Any, ctm: np.ndarray, blocks: int) -> NullDistribution:
-    """Return mean and sd of the sign-bit BDM of a matched Gaussian tensor, bits; analytic.
-
-    Args:
-        weights: the tensor, any shape.
-        ctm: CTM table in bits, ``[2**size]``, indexed by block code.
-        blocks: blocks counted in the tensor.
-
-    Raises:
-        InputError, WeightsError: as ``matched_gaussian``.
-    """
-    return iid_null(ctm, blocks, matched_gaussian(weights).ones_fraction)
 
 
 def gaussian_scores(

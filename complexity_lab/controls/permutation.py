@@ -12,9 +12,8 @@ parameters per channel keep it valid; a norm over groups of channels does not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -52,54 +51,6 @@ class Coupling:
             raise InputError(f"coupling {axes} lacks outputs or inputs; units that are only made or read are no chain")
         if twice := _named_twice(axes):
             raise InputError(f"coupling names an axis twice: {twice}")
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One link of a chain: a weight ``[out, in, ...]``, and vectors ``[out]`` that belong to its outputs.
-
-    Attributes:
-        weight: name of the weight of a linear layer or an ungrouped convolution.
-        vectors: names of its bias, and of parameters and running statistics of the norm behind it.
-    """
-
-    weight: str
-    vectors: tuple[str, ...] = ()
-
-
-def chain_couplings(layers: Sequence[Layer], tensors: Tensors) -> tuple[Coupling, ...]:
-    """Return the couplings of layers that feed one another in turn: all hidden units, not the network's outputs.
-
-    Raises:
-        InputError: a tensor is missing, or axes do not fit.
-    """
-    couplings = []
-    for layer, following in pairwise(layers):
-        outputs = ((layer.weight, 0), *((name, 0) for name in layer.vectors))
-        size = _length(tensors, (layer.weight, 0))
-        coupling = Coupling(outputs, ((following.weight, 1),), size)
-        _check(coupling, tensors)
-        couplings.append(coupling)
-    return tuple(couplings)
-
-
-def permute(tensors: Tensors, couplings: Sequence[Coupling], rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return all tensors, those that a coupling names with their units in random order, as copies.
-
-    Each coupling gets its own uniformly random permutation. The function of the network stays the same up to the
-    rounding of sums in another order.
-
-    Raises:
-        InputError: a tensor is missing, an axis does not fit its coupling, or two couplings share an axis.
-    """
-    check_couplings(tensors, couplings)
-    permuted = dict(tensors)
-    for coupling in couplings:
-        order = rng.permutation(coupling.size)
-        for name, axis, *parts in (*coupling.outputs, *coupling.inputs):
-            places = places_of(order, permuted[name].shape[axis], *parts)
-            permuted[name] = np.take(permuted[name], places, axis=axis)
-    return permuted
 
 
 def check_couplings(tensors: Tensors, couplings: Sequence[Coupling]) -> None:
@@ -150,52 +101,3 @@ def _length(tensors: Tensors, axis: Axis) -> int:
     if not 0 <= number < tensors[name].ndim:
         raise InputError(f"{name} has {counted(tensors[name].ndim, 'axis', 'axes')}, the coupling wants axis {number}")
     return int(tensors[name].shape[number])
-
-
-@dataclass(frozen=True)
-class Spread:
-    """A score over permutations, in the score's unit.
-
-    Attributes:
-        mean: over the permutations.
-        sd: sample standard deviation (divided by n - 1); 0 for one permutation.
-        min: lowest.
-        max: highest.
-        values: the scores themselves, in the order of the seeds.
-    """
-
-    mean: float
-    sd: float
-    min: float
-    max: float
-    values: tuple[float, ...]
-
-
-def spread(
-    tensors: Tensors,
-    couplings: Sequence[Coupling],
-    score: Callable[[dict[str, np.ndarray]], float],
-    *,
-    n: int = 20,
-    seed: int = 0,
-) -> Spread:
-    """Return the spread of a score over ``n`` seeded function-preserving permutations.
-
-    Args:
-        tensors: the network, by name.
-        couplings: which axes are permuted together.
-        score: of all tensors, those of ``tensors`` in their order; for instance the BDM of the model.
-        n: permutations; the identity is not among them, except by chance.
-        seed: of the random stream; permutation i is the same whatever ``n`` is.
-
-    Raises:
-        InputError: no permutation, couplings that do not fit (see ``permute``), or a score that is NaN or infinite.
-    """
-    if n < 1:
-        raise InputError(f"{n} permutations, wanted 1 or more")
-    rngs = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(n))
-    values = np.array([score(permute(tensors, couplings, rng)) for rng in rngs], dtype=np.float64)
-    if not np.isfinite(values).all():
-        raise InputError(f"{np.count_nonzero(~np.isfinite(values))} of {n} scores are NaN or infinite, wanted numbers")
-    sd = float(values.std(ddof=1)) if n > 1 else 0.0
-    return Spread(float(values.mean()), sd, float(values.min()), float(values.max()), tuple(values.tolist()))

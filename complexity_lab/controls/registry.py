@@ -22,22 +22,6 @@ def null_models() -> dict[str, NullModel]:
     return {null.name: null for null in sorted(found, key=lambda null: null.rank)}
 
 
-def null_model(name: str) -> NullModel:
-    """Return a null model by name.
-
-    Raises:
-        UnknownNameError: there is none of this name; the message suggests the nearest.
-
-    >>> null_model("fair").label
-    'fair bits'
-    """
-    known = null_models()
-    if name not in known:
-        hint = nearest_names(name, tuple(known)) or f"; there are {', '.join(known)}"
-        raise UnknownNameError(f"unknown null model {name!r}{hint}")
-    return known[name]
-
-
 def opt_in_names() -> tuple[str, ...]:
     """Return the names of the null models that are drawn only if they are asked for, in order."""
     return tuple(null.name for null in null_models().values() if null.opt_in)

@@ -17,7 +17,7 @@ from complexity_lab.binary.block_counts import BlockCounts
 from complexity_lab.binary.codes import Boundary
 from complexity_lab.binary.planes import SMALLEST_SPAN, quantize
 from complexity_lab.counted import counted
-from complexity_lab.errors import InputError, UnknownNameError, nearest_names
+from complexity_lab.errors import InputError
 from complexity_lab.estimators.bdm import bdm_of
 
 
@@ -136,18 +136,6 @@ class QuBD:
         return float(sum(self.planes))
 
 
-def qubd_rules(name: str) -> Rules:
-    """Return the rules of a preset.
-
-    Raises:
-        UnknownNameError: there is no such preset.
-    """
-    if name not in QUBD_PRESETS:
-        hint = nearest_names(name, tuple(QUBD_PRESETS)) or f"; there are {', '.join(QUBD_PRESETS)}"
-        raise UnknownNameError(f"unknown preset {name!r}{hint}")
-    return QUBD_PRESETS[name]
-
-
 def qubd(weight: Any, bits: int = 8, clip: float | None = 99.9, *, boundary: Boundary = "ignore") -> QuBD:
     """Return the QuBD of one tensor: BDM of each bit plane of its quantized values.
 
@@ -229,15 +217,6 @@ def plane_ratios(profile: Profile, reference: Profile) -> np.ndarray:
     ratios = np.full(ours.shape, np.nan)
     np.divide(100 * ours, theirs, out=ratios, where=theirs > 0)
     return ratios
-
-
-def total_ratio(profile: Profile, reference: Profile) -> float:
-    """Return ``100 * C_QuBD / C_QuBD(reference)``, percent (Eq. 14); NaN where the reference has no block.
-
-    Raises:
-        InputError: different numbers of planes.
-    """
-    return float(plane_ratios([plane_profile(profile).sum()], [plane_profile(reference).sum()])[0])
 
 
 def suggested_bits(profile: Profile, reference: Profile, threshold: float = 99.0) -> int:

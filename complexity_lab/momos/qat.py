@@ -123,33 +123,3 @@ def plain_name(name: str) -> str:
     """
     name = name.replace(COMPILED, "")
     return name.removesuffix(RAW) + "weight" if name.endswith(RAW) else name
-
-
-@torch.no_grad()
-def bake(model: nn.Module) -> list[str]:
-    """Replace every rounded weight by its rounded values and end the rounding.
-
-    Parameters stay the same objects, a shared one is rounded once.
-
-    Returns:
-        Names of the modules; empty where nothing was rounded.
-    """
-    baked, done = [], set()
-    for name, module in list(model.named_modules()):
-        if not _is_rounded(module):
-            continue
-        raw, rounded = module.get_parameter(RAW), module.weight
-        parametrize.remove_parametrizations(module, "weight", leave_parametrized=False)
-        if id(raw) not in done:
-            raw.copy_(rounded)
-        done.add(id(raw))
-        baked.append(name)
-    return baked
-
-
-def _is_rounded(module: nn.Module) -> bool:
-    if not parametrize.is_parametrized(module, "weight"):
-        return False
-    return any(
-        isinstance(step, FakeQuantization) for step in module.get_submodule("parametrizations.weight").children()
-    )

@@ -30,16 +30,11 @@ def recipe_of(*tables: Mapping[str, Any]) -> Recipe:
     return Recipe(**merged)
 
 
-def paper_networks() -> tuple[str, ...]:
-    """Return the names of the networks that have a recipe of the MoMos paper."""
-    return tuple(read_recipes("momos")["networks"])
-
-
 def recipe_for(model: str, dataset: str, preset: Preset = "paper", *, kind: str | None = None) -> Recipe:
     """Return the recipe of a network on a data set, as the MoMos paper trains it.
 
     Args:
-        model: one of ``paper_networks``, or with ``kind`` any name of timm.
+        model: a network of the recipes ``momos``, or with ``kind`` any name of timm.
         dataset: digits get fewer epochs and 32x32 images.
         preset: ``paper`` (at most 200 epochs, patience 20), ``reference`` (200 epochs, as the paper's program trains),
             ``quick`` (a tenth of the epochs).

@@ -140,14 +140,6 @@ def trained_network(network: DigitsNetwork, seed: int, cache_dir: Path | None = 
     return trained
 
 
-def train_missing(zoo: DigitsZoo) -> int:
-    """Make sure that every network of a zoo is cached for every seed; return how many networks there are."""
-    wanted = [(network, seed) for network in digits_networks() for seed in zoo.seeds]
-    for network, seed in wanted:
-        trained_network(network, seed, zoo.cache_dir)
-    return len(wanted)
-
-
 def _network(model_id: str) -> DigitsNetwork:
     known = {network.architecture: network for network in digits_networks()}
     if model_id not in known:

@@ -12,7 +12,7 @@ from complexity_lab.binary.counting import SQUARE, STRING, StreamCounter, block_
 from complexity_lab.controls import nulls, registry
 from complexity_lab.controls.gaussian import matched_gaussian
 from complexity_lab.controls.null import CountNull, NetworkNull, TensorNull
-from complexity_lab.controls.registry import checked_controls, null_model, null_models, opt_in_names
+from complexity_lab.controls.registry import checked_controls, null_models, opt_in_names
 from complexity_lab.errors import InputError, UnknownNameError, WeightsError
 from complexity_lab.estimators.bdm import bdm_of
 from complexity_lab.estimators.estimator import CountEstimator, estimator
@@ -81,7 +81,6 @@ def score_of(module):
 @EVERY
 def test_it_says_what_it_is(null):
     assert Path(nulls.__path__[0], f"{null.name}.py").exists()
-    assert null_model(null.name) is null
     assert null.label
     assert null.description
     assert all(isinstance(estimator(name), CountEstimator) for name in null.metrics)
@@ -101,8 +100,6 @@ def test_what_can_be_asked_for():
     assert checked_controls([]) == ()
     with pytest.raises(UnknownNameError, match="did you mean shuffle_row"):
         checked_controls(["shuffle_rows"])
-    with pytest.raises(UnknownNameError, match="did you mean gaussian"):
-        null_model("gausian")
 
 
 @EVERY_COUNT

@@ -9,11 +9,17 @@ import torch
 
 from complexity_lab.binary.counting import block_counts
 from complexity_lab.binary.planes import plane_counts
-from complexity_lab.controls.gaussian import Gaussian, GaussianNull, gaussian_null, gaussian_scores, matched_gaussian
+from complexity_lab.controls.gaussian import Gaussian, GaussianNull, gaussian_scores, matched_gaussian
+from complexity_lab.controls.iid import iid_null
 from complexity_lab.errors import InputError, WeightsError
 from complexity_lab.estimators.bdm import bdm_of
 from complexity_lab.estimators.ctm import ctm_table
 from tests.naive.shuffle import square_codes, stream_codes
+
+
+def gaussian_null(tensor, ctm, blocks):
+    """Return the null model from the share of ones alone."""
+    return iid_null(ctm, blocks, matched_gaussian(tensor).ones_fraction)
 
 
 def weights(*shape, mean=0.02, sd=0.3, seed=0):

@@ -1,14 +1,45 @@
 """Permuted networks compute what they did; the naive twin permutes by hand, unit by unit."""
 
+from dataclasses import dataclass
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from complexity_lab.binary.counting import StreamCounter
-from complexity_lab.controls.permutation import Coupling, Layer, chain_couplings, permute, spread
+from complexity_lab.controls.permutation import Coupling, check_couplings, places_of
 from complexity_lab.errors import InputError
 from complexity_lab.estimators.bdm import bdm_of
+
+
+def permute(tensors, couplings, rng):
+    """Return all tensors, those that a coupling names with their units in random order."""
+    check_couplings(tensors, couplings)
+    permuted = dict(tensors)
+    for coupling in couplings:
+        order = rng.permutation(coupling.size)
+        for name, axis, *parts in (*coupling.outputs, *coupling.inputs):
+            permuted[name] = np.take(permuted[name], places_of(order, permuted[name].shape[axis], *parts), axis=axis)
+    return permuted
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One link of a chain: a weight, and the vectors that belong to its outputs."""
+
+    weight: str
+    vectors: tuple[str, ...] = ()
+
+
+def chain_couplings(layers, tensors):
+    """Return the couplings of layers that feed one another in turn."""
+    return tuple(
+        Coupling(((layer.weight, 0), *((name, 0) for name in layer.vectors)), ((following.weight, 1),), size)
+        for layer, following in pairwise(layers)
+        for size in [tensors[layer.weight].shape[0]]
+    )
 
 
 def mlp():
@@ -127,28 +158,14 @@ def test_tensors_outside_the_couplings_are_not_copied_and_none_is_changed():
     assert all(np.array_equal(tensors[name], before[name]) for name in tensors)
 
 
-def test_spread_is_that_of_the_scores():
-    tensors = arrays(prepared(mlp))
-    couplings = chain_couplings(MLP_CHAIN, tensors)
-    found = spread(tensors, couplings, bdm_of_model, n=8, seed=1)
-    values = np.array(found.values)
-    assert len(set(found.values)) > 1
-    assert (found.mean, found.sd) == (pytest.approx(values.mean()), pytest.approx(np.std(values, ddof=1)))
-    assert (found.min, found.max) == (values.min(), values.max())
-    assert spread(tensors, couplings, bdm_of_model, n=3, seed=1).values == found.values[:3]
-    assert spread(tensors, couplings, bdm_of_model, n=3, seed=2).values != found.values[:3]
-    assert spread(tensors, couplings, bdm_of_model, n=1).sd == 0
-    assert spread(tensors, couplings, lambda each: float(each["0.weight"].size), n=4).sd == 0
-
-
 def test_bad_couplings_are_named():
     tensors = {"a": np.zeros((6, 3)), "b": np.zeros((2, 9)), "c": np.zeros(6)}
     with pytest.raises(InputError, match=r"length 9 in 1 part, wanted in each a multiple of the 6"):
-        chain_couplings((Layer("a"), Layer("b")), tensors)
+        permute(tensors, chain_couplings((Layer("a"), Layer("b")), tensors), None)
     with pytest.raises(InputError, match="no tensor 'd'"):
-        chain_couplings((Layer("a", ("d",)), Layer("b")), tensors)
+        permute(tensors, chain_couplings((Layer("a", ("d",)), Layer("b")), tensors), None)
     with pytest.raises(InputError, match="c has 1 axis,"):
-        chain_couplings((Layer("a"), Layer("c")), tensors)
+        permute(tensors, chain_couplings((Layer("a"), Layer("c")), tensors), None)
     with pytest.raises(InputError, match="lacks outputs or inputs"):
         Coupling((("a", 0),), (), size=6)
     with pytest.raises(InputError, match="an axis twice"):
@@ -158,10 +175,6 @@ def test_bad_couplings_are_named():
     one = Coupling((("a", 0),), (("b", 1),), size=3)
     with pytest.raises(InputError, match="couplings share"):
         permute(tensors, [one, one], np.random.default_rng(0))
-    with pytest.raises(InputError, match="0 permutations"):
-        spread(tensors, [one], bdm_of_model, n=0)
-    with pytest.raises(InputError, match="2 of 2 scores"):
-        spread(tensors, [one], lambda each: float("nan"), n=2)
 
 
 def test_units_lie_once_in_every_part():

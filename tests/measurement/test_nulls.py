@@ -149,7 +149,7 @@ def test_overlapping_windows_are_not_shuffled(monkeypatch):
     rules = Rules(bits=2, boundary="correlated")
     monkeypatch.setattr("complexity_lab.measurement.spec.MeasurementSpec.rules", rules)
     for name, status in (("shuffle", "skipped"), ("gaussian", "ok")):
-        reader = NullReader(registry.null_model(name), spec_of("qubd", draws=2), threads=1)
+        reader = NullReader(registry.null_models()[name], spec_of("qubd", draws=2), threads=1)
         for tensor in tensors({"a.weight": weights()["fc.weight"]}):
             reader.read(tensor, Target(Subject()).of_tensor(tensor))
         row = reader.model_rows(Target(Subject()))[0]

@@ -11,7 +11,7 @@ from torch import nn
 
 from complexity_lab.errors import InputError
 from complexity_lab.momos.projection import MoMos
-from complexity_lab.momos.qat import FakeQuantization, bake, fake_quantize, plain_state_dict, quantize_weights
+from complexity_lab.momos.qat import FakeQuantization, fake_quantize, plain_state_dict, quantize_weights
 
 
 def small():
@@ -108,8 +108,6 @@ def test_parameters_stay_the_same_objects():
     before = {id(parameter) for parameter in model.parameters()}
     quantize_weights(model, 4)
     assert {id(parameter) for parameter in model.parameters()} == before
-    bake(model)
-    assert {id(parameter) for parameter in model.parameters()} == before
 
 
 @pytest.mark.parametrize("bits", [32, 64])
@@ -157,28 +155,11 @@ def test_the_plain_state_dict_of_a_single_layer_and_of_a_compiled_model():
     assert set(plain_state_dict(torch.compile(layer))) == {"weight", "bias"}
 
 
-def test_bake_leaves_what_the_network_saw():
-    model, images = small().eval(), torch.randn(5, 6, generator=torch.Generator().manual_seed(0))
-    quantize_weights(model, 3)
-    seen, logits = model[0].weight.detach().clone(), model(images)
-    assert bake(model) == ["0", "1", "3"]
-    assert type(model[0]) is nn.Linear
-    assert isinstance(model[0].weight, nn.Parameter)
-    assert torch.equal(model[0].weight, seen)
-    assert torch.equal(model(images), logits)
-    assert set(model.state_dict()) == set(small().state_dict())
-    assert bake(model) == []
-
-
-def test_shared_weights_are_rounded_alike_and_baked_once():
+def test_shared_weights_are_rounded_alike():
     model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
     model[1].weight = model[0].weight
     assert quantize_weights(model, 3) == ["0", "1"]
-    seen = model[0].weight.detach().clone()
-    assert torch.equal(model[1].weight, seen)
-    bake(model)
-    assert model[1].weight is model[0].weight
-    assert torch.equal(model[0].weight, seen)
+    assert torch.equal(model[1].weight, model[0].weight)
 
 
 def test_a_copy_is_quantized_too():

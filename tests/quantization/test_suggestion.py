@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from complexity_lab.errors import InputError, WeightsError
-from complexity_lab.estimators.qubd import QuBD, qubd_rules
+from complexity_lab.estimators.qubd import QUBD_PRESETS, QuBD
 from complexity_lab.quantization.references import (
     OwnInitial,
     PlaneReference,
@@ -26,7 +26,7 @@ from complexity_lab.quantization.suggestion import (
 from complexity_lab.weights.from_checkpoint import StateDict
 from complexity_lab.weights.source import NamedTensor
 
-RULES = qubd_rules("fixed")
+RULES = QUBD_PRESETS["fixed"]
 
 
 def profile(planes, distinct=100):

@@ -20,7 +20,7 @@ from complexity_lab.weights.source import NamedTensor, WeightSource
 from complexity_lab.zoo import digits as digits_module
 from complexity_lab.zoo import digits_training
 from complexity_lab.zoo.card import OpenModel, Zoo
-from complexity_lab.zoo.digits import DigitsZoo, train_missing, trained_network
+from complexity_lab.zoo.digits import DigitsZoo, trained_network
 from complexity_lab.zoo.digits_cache import cache_path, exclusive
 from complexity_lab.zoo.digits_networks import DigitsNetwork, digits_networks
 from tests.zoo.quick import QUICK
@@ -161,14 +161,6 @@ def test_facts_hold_the_accuracy_of_each_seed_in_order(zoo: DigitsZoo) -> None:
 def test_a_seed_that_is_not_the_zoos_is_refused(zoo: DigitsZoo, seed: int | None) -> None:
     with pytest.raises(InputError, match=r"of the seeds \(3, 1\), not of"):
         opened(zoo).trained(seed)
-
-
-def test_train_missing_trains_what_is_missing(zoo: DigitsZoo, trainings: list[int]) -> None:
-    opened(zoo).trained(1)
-    assert train_missing(zoo) == 2
-    assert trainings == [1, 3]
-    assert train_missing(zoo) == 2
-    assert trainings == [1, 3]
 
 
 def test_a_cached_file_tells_its_origin(zoo: DigitsZoo) -> None:
