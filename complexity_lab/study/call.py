@@ -9,7 +9,7 @@ from typing import Any
 
 from complexity_lab.errors import ComplexityLabError, OutputError
 from complexity_lab.files import writing
-from complexity_lab.study.identity import identities
+from complexity_lab.study.identity import FileIdentity, Identification
 from complexity_lab.study.kind import Failure, Kind, RunOptions, Task, TaskContext
 from complexity_lab.study.workers import end_with
 from complexity_lab.tables.commit import Commit
@@ -37,7 +37,7 @@ class TaskCall:
         """What the task may use."""
         return TaskContext(directory=self.directory, key=self.task.key, threads=self.threads, options=self.options)
 
-    def commit(self, record: Record, inputs: tuple[dict[str, Any], ...] = ()) -> Commit:
+    def commit(self, record: Record, inputs: tuple[FileIdentity, ...] = ()) -> Commit:
         """Return the record that says that the task is finished."""
         return Commit(
             task=self.task.key,
@@ -47,7 +47,7 @@ class TaskCall:
             status=record.status,
             error=record.error,
             seconds=record.seconds or 0.0,
-            inputs=inputs,
+            inputs=tuple(map(asdict, inputs)),
         )
 
 
@@ -72,15 +72,15 @@ def run_task(call: TaskCall) -> Outcome:
     directory = StudyDirectory(call.directory)
     directory.mark_running(call.task.key)
     started = time.perf_counter()
-    inputs = tuple(asdict(found) for found in identities(call.task.inputs))
+    inputs = Identification(call.task.inputs)
     try:
         rows = list(call.kind.run(call.task.payload, call.context))
-        outcome = _finish(call, directory, rows, time.perf_counter() - started, inputs)
+        outcome = _finish(call, directory, rows, started, inputs.result())
     except OutputError:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - one task that fails becomes its record, others go on
         failed = call.kind.failed(call.task.payload, Failure.of(error))
-        return _finish(call, directory, [failed], time.perf_counter() - started, inputs)
+        return _finish(call, directory, [failed], started, inputs.result())
     if outcome.status == OK:
         with writing(call.directory):
             call.kind.tidy(call.task.payload, call.context)
@@ -90,12 +90,13 @@ def run_task(call: TaskCall) -> Outcome:
 def fail_task(call: TaskCall, failure: Failure) -> Outcome:
     """Write that a task could not be done, and why."""
     record = call.kind.failed(call.task.payload, failure)
-    return _finish(call, StudyDirectory(call.directory), [record], 0.0, ())
+    return _finish(call, StudyDirectory(call.directory), [record], None, ())
 
 
 def _finish(
-    call: TaskCall, directory: StudyDirectory, rows: list[Row], seconds: float, inputs: tuple[dict[str, Any], ...]
+    call: TaskCall, directory: StudyDirectory, rows: list[Row], started: float | None, inputs: tuple[FileIdentity, ...]
 ) -> Outcome:
+    seconds = 0.0 if started is None else time.perf_counter() - started
     record, others = _record_of(call, rows)
     record = replace(record, seconds=record.seconds if record.seconds is not None else seconds)
     directory.write(call.commit(record, inputs), [record, *others], study=call.study, metadata=call.metadata)

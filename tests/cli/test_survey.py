@@ -81,6 +81,10 @@ def test_accuracies_are_kept_with_the_tables(survey, run, tmp_path):
     assert run("report", tmp_path / "out", "--accuracy", tmp_path / "top.csv", "--out", tmp_path / "page.html")[0] == 0
     assert (tmp_path / "page.html").read_text().startswith("<!")
     assert (tmp_path / "out" / "accuracy.csv").read_text().startswith("model,top1")
+    tables = ("--tables", tmp_path / "t", "--out", tmp_path / "none.html")
+    code, _, told = run("report", tmp_path / "out", *tables)
+    assert code == 2 and "a survey has no table of the MoMos paper" in told
+    assert not (tmp_path / "none.html").exists()
 
 
 def test_an_unwritable_place_is_one_sentence(survey, tmp_path):

@@ -1,6 +1,8 @@
 """The engine with a kind that costs nothing: what is done stays done, what is damaged is done again."""
 
+import hashlib
 import json
+import os
 import pickle
 import shutil
 from dataclasses import replace
@@ -12,6 +14,7 @@ from complexity_lab.errors import InputError, OutputError, PlanMismatchError
 from complexity_lab.study.call import TaskCall
 from complexity_lab.study.engine import planned_tasks, run_study
 from complexity_lab.study.executors import Executor, waves
+from complexity_lab.study.identity import FileIdentity
 from complexity_lab.study.kind import Task
 from complexity_lab.tables import columns as c
 from complexity_lab.tables.commit import part_stem
@@ -242,3 +245,19 @@ def test_what_is_said_to_readers_may_change(tmp_path):
     run_study(renamed, tmp_path / "study", executor=Executor())
     manifest = read_manifest(tmp_path / "study")
     assert (manifest["title"], manifest["figures"]) == ("Other toys", ["one"])
+
+
+def test_a_file_that_changes_while_it_is_identified_never_holds(tmp_path, monkeypatch):
+    """Its rows may be of either content, so they are measured again even if time and content agree later."""
+    file = tmp_path / "w.pt"
+    file.write_bytes(b"old")
+    digest = hashlib.file_digest
+
+    def replaced_meanwhile(opened, name):
+        os.utime(file, ns=(1, 1))
+        return digest(opened, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hashlib, "file_digest", replaced_meanwhile)
+        found = FileIdentity.of(file)
+    assert not found.still_holds() and FileIdentity.of(file).still_holds()
