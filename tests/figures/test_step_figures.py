@@ -58,7 +58,7 @@ def test_every_figure_that_applies_is_drawn(studies, name):
     assert set(not_drawn(studies[name])) == set(figures_of("trajectory")) - set(DRAWN[name])
 
 
-@pytest.mark.parametrize("name", DRAWN)
+@pytest.mark.parametrize("name", ["learning", "grokking", pytest.param("overfitting", marks=pytest.mark.slow)])
 def test_one_seed_and_failed_runs_are_drawn(name):
     first = study(name).runs[c.MODEL].iloc[0]
     assert list(said(study(name, seeds=1))) == DRAWN[name]

@@ -1,5 +1,6 @@
 """Results of every kind, and what a page holds, read as a browser would."""
 
+from functools import cache
 from html.parser import HTMLParser
 
 from tests import synthetic, synthetic_rounding, synthetic_study, synthetic_training, synthetic_trajectory
@@ -7,6 +8,7 @@ from tests import synthetic, synthetic_rounding, synthetic_study, synthetic_trai
 NULLS = ("shuffle", "gaussian", "permutation")
 
 
+@cache
 def results_of(kind):
     """Return small results with a failed task where the kind can have one."""
     return {

@@ -31,6 +31,10 @@ def started(directory, jobs=2, slow=0.7):
     raise AssertionError(directory.with_suffix(".log").read_text())
 
 
+def slow(value):
+    return pytest.param(value, marks=pytest.mark.slow)
+
+
 def workers(process):
     return psutil.Process(process.pid).children(recursive=True)
 
@@ -40,7 +44,7 @@ def alive_after(found, seconds):
     return [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]
 
 
-@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGINT"])
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", slow("SIGHUP"), slow("SIGQUIT"), "SIGINT"])
 def test_no_worker_outlives_the_study(tmp_path, name):
     process = started(tmp_path / "study")
     found = workers(process)
