@@ -164,7 +164,11 @@ def wait_for_a_task(process, directory, before=0):
 
 
 def is_worker(process):
-    return "loky" in " ".join(process.cmdline()) and "resource_tracker" not in " ".join(process.cmdline())
+    try:
+        command = " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # also one that has just ended
+        return False
+    return "loky" in command and "resource_tracker" not in command
 
 
 def alive_after(found, seconds=DEADLINE):

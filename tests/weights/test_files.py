@@ -289,9 +289,9 @@ def test_streaming_a_file_needs_little_memory(tmp_path):
     tensor = torch.randn(25_000_000)
     save_file({f"layer{i}": tensor.clone() for i in range(10)}, tmp_path / "large.safetensors")
     code = (
-        "import sys; from complexity_lab.survey.single import measure_rows;"
+        "import sys; from complexity_lab.measurement.single import measure;"
         "from complexity_lab.tables.provenance import peak_memory;"
-        "rows = measure_rows(sys.argv[1], ('bdm', 'bdm_2d'));"
+        "rows = measure(sys.argv[1], ('bdm', 'bdm_2d'));"
         "print(peak_memory())"
     )
     done = subprocess.run(
